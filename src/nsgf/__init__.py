@@ -1,0 +1,1 @@
+"""Neural Sinkhorn Gradient Flow: the library behind every stage of the reproduction."""

@@ -1,0 +1,144 @@
+"""Files that are whole or absent, each with a provenance sidecar.
+
+`atomic` writes to a temporary file beside the target, syncs it and renames it: a reader never sees
+half a file, and a killed or full-disk write leaves what was there before. `record` writes
+`<file>.prov.json` beside an artefact: its digest, the command, configuration, seed, code hash,
+inputs with digests, versions and machine.
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+
+SIDECAR = ".prov.json"
+VERSIONS = ("torch", "torchvision", "geomloss", "POT", "numpy", "scipy", "clean-fid", "torchcfm")
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in `path`'s folder; on success sync it and rename it to `path`."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last: writers such as numpy and matplotlib choose the format by it.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path`, whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_text(text)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON with a stable key order."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sha256_json(value: object) -> str:
+    """Hex SHA-256 of a JSON value in canonical form."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def sidecar(path: Path) -> Path:
+    """Where the provenance of `path` lies."""
+    return Path(f"{path}{SIDECAR}")
+
+
+def recorded_digest(path: Path) -> str:
+    """The digest that `path`'s sidecar states, or the digest of its bytes if it has none."""
+    beside = sidecar(path)
+    if beside.exists():
+        return json.loads(beside.read_text())["sha256"]
+    return sha256_file(path)
+
+
+def record(
+    path: Path,
+    *,
+    stage: str,
+    config: object,
+    seed: int | None,
+    code: str,
+    inputs: Sequence[Path] = (),
+    facts: dict | None = None,
+) -> None:
+    """Write the provenance sidecar of an artefact that is already in place.
+
+    Args:
+        path: the artefact.
+        stage: name of the sub-command that made it.
+        config: JSON value of the stage's configuration.
+        seed: root seed of its random streams, None where nothing is random.
+        code: hash of the code that the stage uses (`nsgf.codehash.code_of`).
+        inputs: artefacts that it was made from.
+        facts: anything else worth keeping, such as the largest NFE.
+    """
+    body = {
+        "artefact": Path(path).name,
+        "sha256": sha256_file(path),
+        "stage": stage,
+        "command": shlex.join(["nsgf", *sys.argv[1:]]),
+        "config": config,
+        "config_sha256": sha256_json(config),
+        "seed": seed,
+        "code": code,
+        "commit": _commit(),
+        "inputs": {str(p): recorded_digest(p) for p in inputs},
+        "versions": _versions(),
+        "machine": _machine(),
+        "facts": facts or {},
+    }
+    write_json(sidecar(path), body)
+
+
+@functools.cache
+def _versions() -> dict:
+    return {"python": platform.python_version()} | {n: metadata.version(n) for n in VERSIONS}
+
+
+@functools.cache
+def _machine() -> dict:
+    return {"system": platform.system(), "arch": platform.machine(), "cores": os.cpu_count()}
+
+
+@functools.cache
+def _commit() -> str | None:
+    """The git commit of the tree, with '+changes' where the work tree differs; None outside git."""
+    here = Path(__file__).parent
+    try:
+        head = _git(here, "rev-parse", "HEAD")
+        return head + ("+changes" if _git(here, "status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,1 @@
+"""Frozen configuration models, one module a stage; the only home of defaults."""

@@ -1,0 +1,89 @@
+"""What every configuration model shares: frozen, strict, and errors that name the nearest key."""
+
+import difflib
+import json
+import typing
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nsgf.errors import NsgfError
+
+
+class Model(BaseModel):
+    """A frozen model that refuses unknown keys; attribute docstrings become descriptions."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+ModelType = typing.TypeVar("ModelType", bound=Model)
+
+
+def load(path: Path, model: type[ModelType]) -> ModelType:
+    """Read a YAML or JSON file into `model`.
+
+    Raises:
+        NsgfError: the file is missing or unreadable, or holds an unknown key, a value outside its
+            range, or an impossible combination.
+    """
+    path = Path(path)
+    try:
+        value = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise NsgfError(
+            f"cannot read configuration '{path}': {error.strerror}", "check the path"
+        ) from error
+    except yaml.YAMLError as error:
+        raise NsgfError(
+            f"'{path}' is not valid YAML: {error}", "mend the line that it names"
+        ) from error
+    return parse(value, model, str(path))
+
+
+def parse(value: object, model: type[ModelType], where: str) -> ModelType:
+    """Validate `value` as `model`; `where` names its origin in errors."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise _explain(error, model, where) from error
+
+
+def _explain(error: ValidationError, model: type[Model], where: str) -> NsgfError:
+    problems, unknown = [], []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"]) or "top level"
+        if item["type"] == "extra_forbidden":
+            unknown.append(str(item["loc"][-1]))
+            problems.append(f"unknown key '{key}'{_nearest(unknown[-1], model)}")
+        else:
+            got = item["input"]
+            shown = "" if isinstance(got, dict) else f", got {json.dumps(got, default=str)}"
+            problems.append(f"'{key}': {item['msg'].removeprefix('Value error, ')}{shown}")
+    return NsgfError(
+        f"configuration {where}: {'; '.join(problems)}",
+        "correct the key; every key with its unit is in workflow/schemas/preset.schema.json",
+    )
+
+
+def _nearest(key: str, model: type[Model]) -> str:
+    found = difflib.get_close_matches(key, sorted(_field_names(model)), n=1, cutoff=0.5)
+    return f" (nearest known key: '{found[0]}')" if found else ""
+
+
+def _field_names(model: type[Model]) -> set[str]:
+    """Names of all fields of `model` and of the models inside it."""
+    names: set[str] = set()
+    for name, field in model.model_fields.items():
+        names.add(name)
+        for inner in _models_in(field.annotation):
+            names |= _field_names(inner)
+    return names
+
+
+def _models_in(annotation: object) -> list[type[Model]]:
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return [annotation]
+    return [m for part in typing.get_args(annotation) for m in _models_in(part)]

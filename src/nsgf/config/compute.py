@@ -1,0 +1,29 @@
+"""Where and with what a stage runs."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from nsgf.config.base import Model
+
+
+class Compute(Model):
+    """What can change a result's bytes: device and thread count are configuration, not machine."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes CUDA where there is a device."""
+    threads: int = Field(default=1, ge=1, le=256)
+    """Threads of one process, count."""
+
+
+class Resources(Model):
+    """What a stage asks of the scheduler; never part of a result."""
+
+    mem_mb: int = Field(default=2000, ge=200)
+    """Memory of one job, MB."""
+    runtime_min: int = Field(default=60, ge=1)
+    """Longest run of one job, minutes."""
+    gpu: int = Field(default=0, ge=0)
+    """GPUs of one job, count."""
+    units_per_job: int = Field(default=1, ge=1)
+    """How many units (data set, seed, shard) one process works through, count."""

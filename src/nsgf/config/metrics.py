@@ -1,0 +1,40 @@
+"""Settings of the metrics and of the verdicts."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from nsgf.config.base import Model
+from nsgf.config.compute import Compute
+
+
+class Metrics(Model):
+    """What is measured on samples, and against what."""
+
+    n_test: int = Field(default=1024, ge=2)
+    """Test samples, count."""
+    floor_draws: int = Field(default=5, ge=1)
+    """2-D: fresh i.i.d. draws over which the same-distribution floor is averaged, count."""
+    features: tuple[Literal["inception", "effnet_lite0", "classifier"], ...] = ()
+    """Images: feature spaces; inception is left out, and said to be, where its weights are not."""
+    kid_subsets: int = Field(default=50, ge=2)
+    """Images: subsets of the kernel distance, count."""
+    kid_subset_size: int = Field(default=500, ge=2)
+    """Images: samples of one subset, count."""
+    neighbours: int = Field(default=10, ge=1)
+    """Images: samples of each seed shown with their nearest training image, count."""
+
+
+class EvaluateStage(Model):
+    """All that `nsgf evaluate` reads."""
+
+    seed: int
+    metrics: Metrics
+    compute: Compute
+
+
+class Judging(Model):
+    """How intervals are formed."""
+
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """Two-sided coverage of the Student-t interval, fraction in (0.5, 1)."""

@@ -1,0 +1,140 @@
+"""A preset: the whole study at one scale. `quick`, `cpu` and `paper` are the same DAG."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from nsgf.config.base import Model
+from nsgf.config.compute import Compute, Resources
+from nsgf.config.metrics import Judging, Metrics
+from nsgf.config.pool import Flow, Pool
+from nsgf.config.sample import Sampling
+from nsgf.config.train import Training, UNetNet
+from nsgf.errors import NsgfError
+from nsgf.registry import DATASETS, METHODS, NETWORKS, lookup
+
+Stage = Literal["data", "pool", "train", "sample", "reference", "evaluate", "report"]
+StudyName = Literal["table1", "table2", "table3"]
+FigureKind = Literal["paths", "panels", "phases", "trajectories", "neighbours"]
+
+
+class Trajectories(Model):
+    """One flow and the pool made with it."""
+
+    flow: Flow
+    pool: Pool
+
+
+class Study(Model):
+    """The cells of one table and everything that they need."""
+
+    datasets: tuple[str, ...] = Field(min_length=1)
+    """Data sets, by their names in nsgf.registry."""
+    methods: tuple[str, ...] = Field(min_length=1)
+    """Methods, by their names in nsgf.registry."""
+    train_seeds: int = Field(ge=1)
+    """Independent trainings of every network, count."""
+    sample_seeds: int = Field(default=1, ge=1)
+    """Independent sets of samples of every training, count."""
+    nfe: tuple[int, ...] = ()
+    """Network evaluations a sample of methods that take a fixed number, counts."""
+    trajectories: dict[str, Trajectories]
+    """Flows with their pools, by a name of your choice."""
+    networks: dict[str, Training]
+    """How each network is trained, by its name in nsgf.registry."""
+    sampling: Sampling
+    metrics: Metrics
+    compute: Compute = Compute()
+    resources: dict[Stage, Resources] = {}
+    """What the jobs of a stage ask of the scheduler; the defaults of Resources where absent."""
+
+    def resources_of(self, stage: str) -> Resources:
+        """Resources of `stage`."""
+        return self.resources.get(stage, Resources())
+
+    def flow_name(self, nfe: int | None) -> str | None:
+        """The flow with `nfe` steps (the only one, where `nfe` is None); None if there is none."""
+        names = [n for n, t in self.trajectories.items() if nfe in (None, t.flow.steps)]
+        return names[0] if names else None
+
+    @model_validator(mode="after")
+    def _is_possible(self):
+        try:
+            shapes = {lookup(DATASETS, name, "data set").shape for name in self.datasets}
+            methods = [lookup(METHODS, name, "method") for name in self.methods]
+            for name in self.networks:
+                lookup(NETWORKS, name, "network")
+        except NsgfError as error:
+            raise ValueError(f"{error.what}; {error.mend}") from error
+        for name, method in zip(self.methods, methods, strict=True):
+            self._check_method(name, method)
+        for name, training in self.networks.items():
+            for shape in shapes:
+                _check_net(name, training.net, shape)
+        return self
+
+    def _check_method(self, name, method):
+        if method.same_as:
+            raise ValueError(f"method '{name}' prints '{method.same_as}': list that one instead")
+        missing = [n for n in method.networks if n not in self.networks]
+        if missing:
+            raise ValueError(f"method '{name}' needs networks.{missing[0]}, which is not given")
+        if method.needs_pool and not self.trajectories:
+            raise ValueError(f"method '{name}' needs a flow under trajectories")
+        if method.nfe_of and method.nfe_of not in self.methods:
+            raise ValueError(f"method '{name}' takes its NFE from '{method.nfe_of}': list it too")
+        if not method.two_phase and not method.nfe_of and not self.nfe:
+            raise ValueError(f"method '{name}' needs nfe, which is empty")
+
+
+class Figure(Model):
+    """A figure of the paper, or one of ours."""
+
+    kind: FigureKind
+    study: StudyName
+    datasets: tuple[str, ...] = Field(min_length=1)
+    nfe: int | None = None
+    """Evaluations a sample of the methods shown, count; null for two-phase methods."""
+
+
+class Preset(Model):
+    """One run of everything, from data to report."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
+    title: str
+    """Printed over every table and figure; says so where the run is reduced."""
+    reduced: tuple[str, ...] = ()
+    """What differs from the paper's settings, one sentence each; empty for `paper`."""
+    seed: int = Field(ge=0)
+    """Root of all random streams."""
+    studies: dict[StudyName, Study] = Field(min_length=1)
+    judging: Judging = Judging()
+    figures: dict[str, Figure] = {}
+    """By file name: figure3 is Figure 3 of the paper."""
+
+    @model_validator(mode="after")
+    def _figures_exist(self):
+        for name, figure in self.figures.items():
+            study = self.studies.get(figure.study)
+            if study is None:
+                raise ValueError(f"figures.{name} shows study '{figure.study}', which is not given")
+            absent = [d for d in figure.datasets if d not in study.datasets]
+            if absent:
+                raise ValueError(f"figures.{name}: study '{figure.study}' has no '{absent[0]}'")
+        return self
+
+
+def _check_net(name: str, net: object, shape: tuple[int, ...]) -> None:
+    image = len(shape) == 3
+    if not image and net.kind != "mlp":
+        raise ValueError(f"networks.{name}: a '{net.kind}' cannot read points of shape {shape}")
+    if isinstance(net, UNetNet):
+        side = shape[-1]
+        if side % net.patch:
+            raise ValueError(f"networks.{name}: patch {net.patch} does not divide side {side}")
+        levels = 2 ** (len(net.multipliers) - 1)
+        if (side // net.patch) % levels:
+            raise ValueError(
+                f"networks.{name}: {len(net.multipliers)} levels need a side divisible by {levels},"
+                f" got {side // net.patch} after patchifying"
+            )

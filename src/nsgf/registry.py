@@ -1,0 +1,103 @@
+"""What there is to run: data sets, networks and methods, by name.
+
+Only names and module paths, so that reading a configuration imports nothing heavy and so that a
+stage's code hash follows just the modules that it uses. A new data set, network or method is one
+line here and one small file.
+"""
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+
+from nsgf.errors import NsgfError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A source law, a target law and the shape of one point."""
+
+    label: str
+    shape: tuple[int, ...]
+    target: str
+    source: str = "gaussian"
+    flip: bool = False  # mirror training images at random
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.shape) == 3
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of a method: the module with its `objective`, and whether it learns from a pool."""
+
+    module: str
+    needs_pool: bool = False
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to make samples: the networks it trains and the module whose `sample` runs them."""
+
+    label: str
+    networks: tuple[str, ...] = ()
+    sampler: str = ""
+    nfe_of: str | None = None  # takes as many evaluations as this method needed on average
+    same_as: str | None = None  # prints this method's numbers: identical network and sampler
+
+    @property
+    def needs_pool(self) -> bool:
+        return any(NETWORKS[name].needs_pool for name in self.networks)
+
+    @property
+    def two_phase(self) -> bool:
+        return "phase" in self.networks
+
+
+DATASETS = {
+    "8gaussians": Dataset("8gaussians", (2,), "8gaussians"),
+    "8gaussians-moons": Dataset("8gaussians-moons", (2,), "moons", source="8gaussians"),
+    "moons": Dataset("moons", (2,), "moons"),
+    "scurve": Dataset("s-curve", (2,), "scurve"),
+    "checkerboard": Dataset("checkerboard", (2,), "checkerboard"),
+    "mnist": Dataset("MNIST", (1, 28, 28), "mnist"),
+    "fashion-mnist": Dataset("Fashion-MNIST", (1, 28, 28), "fashion-mnist"),
+    "cifar10": Dataset("CIFAR-10", (3, 32, 32), "cifar10", flip=True),
+}
+
+NETWORKS = {
+    "velocity": Network("nsgf.train.velocity", needs_pool=True),
+    "straight": Network("nsgf.train.straight"),
+    "ot_cfm": Network("nsgf.train.ot_cfm"),
+    "phase": Network("nsgf.train.phase"),
+    "classifier": Network("nsgf.train.classifier"),
+}
+
+METHODS = {
+    "nsgf": Method("NSGF", ("velocity",), "nsgf.sample.flow"),
+    "nsgf++": Method("NSGF++", ("velocity", "phase", "straight"), "nsgf.sample.two_phase"),
+    "fm": Method("FM (sigma = 0)", ("straight",), "nsgf.sample.straight"),
+    "ot_cfm": Method("OT-CFM", ("ot_cfm",), "nsgf.sample.straight"),
+    "straight": Method("Straight flow alone", ("straight",), "nsgf.sample.straight", "nsgf++"),
+    "1-rf": Method("1-RF", same_as="fm"),
+}
+
+
+def lookup(table: Mapping, name: str, what: str):
+    """`table[name]`.
+
+    Raises:
+        NsgfError: there is no such name; the message names the nearest and all known ones.
+    """
+    if name in table:
+        return table[name]
+    near = difflib.get_close_matches(name, list(table), n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    raise NsgfError(f"unknown {what} '{name}'", f"{hint}known: {', '.join(sorted(table))}")
+
+
+def module_of(path: str) -> ModuleType:
+    """Import a module of the registry when it is first used."""
+    return importlib.import_module(path)
