@@ -18,6 +18,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SIDECAR = ".prov.json"
 VERSIONS = ("torch", "torchvision", "geomloss", "POT", "numpy", "scipy", "clean-fid", "torchcfm")
@@ -53,6 +57,18 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON with a stable key order."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def write_npy(path: Path, array: "np.ndarray") -> None:
+    """Write an array in numpy's format, loudly: np.save may lose the end of it on a full disk."""
+    import numpy as np
+
+    array = np.ascontiguousarray(array)
+    with path.open("wb") as handle:
+        np.lib.format.write_array_header_1_0(
+            handle, np.lib.format.header_data_from_array_1_0(array)
+        )
+        handle.write(array.data)
 
 
 def sha256_file(path: Path) -> str:

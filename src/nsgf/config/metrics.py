@@ -15,6 +15,12 @@ class Metrics(Model):
     """Test samples, count."""
     floor_draws: int = Field(default=5, ge=1)
     """2-D: fresh i.i.d. draws over which the same-distribution floor is averaged, count."""
+    geomloss_samples: int = Field(default=1, ge=0)
+    """2-D: sampling seeds of each training that get the GeomLoss number too (it takes seconds),
+    count."""
+    n_floor: int = Field(default=1000, ge=2)
+    """Images: training images whose distance to the test set is the floor, count; give the number
+    of samples, because these distances depend on it."""
     features: tuple[Literal["inception", "effnet_lite0", "classifier"], ...] = ()
     """Images: feature spaces; inception is left out, and said to be, where its weights are not."""
     kid_subsets: int = Field(default=50, ge=2)
@@ -23,6 +29,10 @@ class Metrics(Model):
     """Images: samples of one subset, count."""
     neighbours: int = Field(default=10, ge=1)
     """Images: samples of each seed shown with their nearest training image, count."""
+
+    def planar_metrics(self, sample: int) -> tuple[str, ...]:
+        """The 2-D metrics of sampling seed `sample`."""
+        return ("w2", "w2_squared") + (("geomloss",) if sample < self.geomloss_samples else ())
 
 
 class EvaluateStage(Model):

@@ -45,7 +45,7 @@ class Study(Model):
     sampling: Sampling
     metrics: Metrics
     compute: Compute = Compute()
-    resources: dict[Stage, Resources] = {}
+    resources: dict[Stage, Resources] = Field(default_factory=dict)
     """What the jobs of a stage ask of the scheduler; the defaults of Resources where absent."""
 
     def resources_of(self, stage: str) -> Resources:
@@ -109,8 +109,16 @@ class Preset(Model):
     """Root of all random streams."""
     studies: dict[StudyName, Study] = Field(min_length=1)
     judging: Judging = Judging()
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Figure] = Field(default_factory=dict)
     """By file name: figure3 is Figure 3 of the paper."""
+
+    @model_validator(mode="after")
+    def _studies_are_apart(self):
+        every = [d for study in self.studies.values() for d in study.datasets]
+        twice = sorted({d for d in every if every.count(d) > 1})
+        if twice:
+            raise ValueError(f"data set '{twice[0]}' is listed twice; its files would collide")
+        return self
 
     @model_validator(mode="after")
     def _figures_exist(self):

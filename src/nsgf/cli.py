@@ -1,0 +1,168 @@
+"""The command line: one sub-command a stage; each imports only what it runs."""
+
+import argparse
+import ctypes
+import errno
+import importlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nsgf.errors import NsgfError
+from nsgf.stages.unit import parse_unit
+
+Setup = Callable[[argparse.ArgumentParser], None]
+
+
+def _config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, help="settings of the stage, JSON")
+    parser.add_argument(
+        "--unit",
+        dest="units",
+        action="append",
+        type=_unit,
+        required=True,
+        help="dataset=NAME,seed=N[,sample=N|,shard=N]; repeat for more in one process",
+    )
+    parser.add_argument("--data", type=Path, help="folder of the image sets")
+    parser.add_argument("--out", required=True, help="path template, e.g. a/{dataset}/seed{seed}")
+
+
+def _preset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", type=Path, required=True, help="the preset, YAML or JSON")
+
+
+def _fetch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dataset", required=True, help="a name in config/datasets.yaml")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the arrays")
+
+
+def _train(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument(
+        "--pool", dest="pools", action="append", default=[], help="template of a shard; repeat"
+    )
+
+
+def _sample(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument(
+        "--network",
+        dest="networks",
+        action="append",
+        type=_pair,
+        required=True,
+        help="NAME=template of a network; repeat",
+    )
+    parser.add_argument("--nfe-from", help="template of the .json whose mean NFE is spent")
+
+
+def _reference(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument("--classifier", help="template of the classifier")
+
+
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    _reference(parser)
+    parser.add_argument("--samples", required=True, help="template of the samples")
+    parser.add_argument("--reference", required=True, help="template of the reference")
+
+
+def _table(parser: argparse.ArgumentParser) -> None:
+    _preset(parser)
+    parser.add_argument("--study", required=True, help="table1, table2 or table3")
+
+
+def _figure(parser: argparse.ArgumentParser) -> None:
+    _preset(parser)
+    parser.add_argument("--figure", required=True, help="a figure of the preset")
+
+
+def _schema(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="where to write the JSON schema")
+
+
+# sub-command: (module, its one line of help, its arguments)
+STAGES: dict[str, tuple[str, str, Setup]] = {
+    "fetch": ("nsgf.stages.fetch", "fetch and verify an image set", _fetch),
+    "build-pool": ("nsgf.stages.build_pool", "store Sinkhorn-flow trajectories", _config),
+    "train": ("nsgf.stages.train", "train networks", _train),
+    "sample": ("nsgf.stages.sample", "draw samples, counting evaluations", _sample),
+    "reference": ("nsgf.stages.reference", "make what samples are compared with", _reference),
+    "evaluate": ("nsgf.stages.evaluate", "measure samples", _evaluate),
+    "table": ("nsgf.stages.table", "a study's table beside the published one", _table),
+    "figure": ("nsgf.stages.figure", "a figure in the paper's arrangement", _figure),
+    "claims": ("nsgf.stages.claims", "judge the paper's claims", _preset),
+    "check": ("nsgf.stages.check", "validate a preset and count its jobs", _preset),
+    "schema": ("nsgf.stages.schema", "write the JSON schema of presets", _schema),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nsgf", description="Neural Sinkhorn Gradient Flow, stage by stage."
+    )
+    commands = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
+    for name, (_, text, add_arguments) in STAGES.items():
+        add_arguments(commands.add_parser(name, help=text, description=text))
+    return parser
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one sub-command; returns the exit code.
+
+    Mistakes that a user can mend are one message on standard error and exit code 1.
+    """
+    arguments = vars(_parser().parse_args(words))
+    stage = arguments.pop("stage")
+    if "networks" in arguments:
+        arguments["networks"] = dict(arguments["networks"])
+    _die_with_parent()
+    try:
+        importlib.import_module(STAGES[stage][0]).run(**arguments)
+    except NsgfError as error:
+        print(f"nsgf: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOENT):
+            raise
+        print(f"nsgf: {_storage_message(stage, error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _storage_message(stage: str, error: OSError) -> NsgfError:
+    where = f" '{error.filename}'" if error.filename else ""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return NsgfError(
+        f"{stage} cannot read or write{where}: {error.strerror}",
+        "free some space, then run the same command again: it resumes"
+        if full
+        else "check that the path exists and is yours, then run the same command again",
+    )
+
+
+def _die_with_parent() -> None:
+    """A job whose Snakemake was killed must not write on beside its successor (Linux)."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def _unit(text: str) -> dict:
+    try:
+        return parse_unit(text)
+    except NsgfError as error:
+        raise argparse.ArgumentTypeError(error.what) from error
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, path = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=PATH")
+    return name, path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Two-dimensional laws, by the formulas and scales of the code that the paper follows.
+
+Sampler (a batch as torchcfm or its runner would draw it):
+
+8gaussians    5 (cos k pi/4, sin k pi/4) + N(0, sqrt(0.1) I), k uniform. torchcfm passes sqrt(0.1)
+              as a *covariance*, so the standard deviation is 0.1^(1/4) = 0.562.
+moons         3 p - 1, p on the arcs (cos a, sin a) and (1 - cos a, 1/2 - sin a), a on a regular
+              grid of [0, pi], plus one U[0, 0.2) shift a point on both coordinates.
+              Not i.i.d.: the grid makes two batches more alike than chance would.
+scurve        1.5 ((sin a, sign(a) (cos a - 1)) + 0.05 N), a = 3 pi (U - 1/2).
+checkerboard  2 (a, b), a = 4 U - 2, b = U' - 2 Bernoulli(1/2) + (floor(a) mod 2): FFJORD's.
+gaussian      N(0, I), the source of every data set but 8gaussians-moons.
+
+`sample` draws as above; `sample_iid` draws independently from the same law, which differs from
+`sample` for moons only, where the angle is uniform instead of on a grid.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+
+from nsgf.registry import lookup
+
+
+def gaussian(n: int, generator: Generator) -> Tensor:
+    """N(0, I) in the plane, (n, 2)."""
+    return torch.randn(n, 2, generator=generator)
+
+
+def eight_gaussians(n: int, generator: Generator) -> Tensor:
+    """Eight Gaussians on a circle of radius 5, (n, 2)."""
+    angle = torch.randint(8, (n,), generator=generator) * (math.pi / 4)
+    centre = 5 * torch.stack([angle.cos(), angle.sin()], 1)
+    return centre + 0.1**0.25 * torch.randn(n, 2, generator=generator)
+
+
+def moons(n: int, generator: Generator) -> Tensor:
+    """Two moons on a regular grid of angles, (n, 2)."""
+    outer = n // 2
+    angle = torch.cat([torch.linspace(0, math.pi, outer), torch.linspace(0, math.pi, n - outer)])
+    return _moons(angle, outer, torch.rand(n, 1, generator=generator))
+
+
+def moons_iid(n: int, generator: Generator) -> Tensor:
+    """Two moons at independent uniform angles, (n, 2)."""
+    outer = int((torch.rand(n, generator=generator) < 0.5).sum())
+    angle = math.pi * torch.rand(n, generator=generator)
+    return _moons(angle, outer, torch.rand(n, 1, generator=generator))
+
+
+def _moons(angle: Tensor, outer: int, uniform: Tensor) -> Tensor:
+    first = torch.stack([angle.cos(), angle.sin()], 1)[:outer]
+    second = torch.stack([1 - angle.cos(), 0.5 - angle.sin()], 1)[outer:]
+    return 3 * (torch.cat([first, second]) + 0.2 * uniform) - 1
+
+
+def s_curve(n: int, generator: Generator) -> Tensor:
+    """The s-curve of scikit-learn seen from the side, (n, 2)."""
+    angle = 3 * math.pi * (torch.rand(n, generator=generator) - 0.5)
+    curve = torch.stack([angle.sin(), angle.sign() * (angle.cos() - 1)], 1)
+    return 1.5 * (curve + 0.05 * torch.randn(n, 2, generator=generator))
+
+
+def checkerboard(n: int, generator: Generator) -> Tensor:
+    """FFJORD's checkerboard on [-4, 4]^2, (n, 2)."""
+    a = 4 * torch.rand(n, generator=generator) - 2
+    b = torch.rand(n, generator=generator) - 2 * torch.randint(2, (n,), generator=generator)
+    return 2 * torch.stack([a, b + a.floor() % 2], 1)
+
+
+Sampler = Callable[[int, Generator], Tensor]
+
+SAMPLERS: dict[str, Sampler] = {
+    "gaussian": gaussian,
+    "8gaussians": eight_gaussians,
+    "moons": moons,
+    "scurve": s_curve,
+    "checkerboard": checkerboard,
+}
+IID: dict[str, Sampler] = SAMPLERS | {"moons": moons_iid}
+
+
+def sample(name: str, n: int, generator: Generator) -> Tensor:
+    """A batch of law `name` as its reference sampler draws it, float32 (n, 2), data units.
+
+    Raises:
+        NsgfError: unknown name.
+    """
+    return lookup(SAMPLERS, name, "2-D law")(n, generator)
+
+
+def sample_iid(name: str, n: int, generator: Generator) -> Tensor:
+    """`n` independent draws of law `name`, float32 (n, 2), data units."""
+    return lookup(IID, name, "2-D law")(n, generator)

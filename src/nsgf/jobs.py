@@ -1,0 +1,390 @@
+"""The jobs of a preset, from data to report: each becomes one Snakemake rule.
+
+A job is one process of one stage over some units (data set, seed, ...). How many units share a job
+is `resources.units_per_job`; the files, and their bytes, do not depend on it.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsgf.artifact import write_json
+from nsgf.codehash import stage_code
+from nsgf.config.base import Model
+from nsgf.config.compute import Resources
+from nsgf.config.metrics import EvaluateStage
+from nsgf.config.pool import PoolStage
+from nsgf.config.preset import Figure, Preset, Study
+from nsgf.config.sample import SampleStage
+from nsgf.config.train import TrainStage
+from nsgf.data.arrays import ARRAYS as IMAGE_ARRAYS
+from nsgf.layout import (
+    DATA,
+    PUBLISHED,
+    SHARD_FILES,
+    Cell,
+    Layout,
+    Unit,
+    cells,
+    sample_units,
+    with_sidecars,
+)
+from nsgf.registry import DATASETS, METHODS, NETWORKS
+
+
+LIGHT = Resources(mem_mb=1500, runtime_min=30)  # tables, figures, downloads
+
+
+@dataclass(frozen=True)
+class Job:
+    """One process: its stage, settings and arguments, and the files that it reads and writes."""
+
+    stage: str
+    name: str
+    study: str  # empty where all studies share it
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    arguments: str
+    code: str
+    resources: Resources = LIGHT
+    threads: int = 1
+    priority: int = 0
+    config: tuple[str, Model] | None = None  # settings file that this job reads
+
+    @property
+    def command(self) -> str:
+        """What runs; an auditor can paste it."""
+        return f"nsgf {self.stage} {self.arguments}"
+
+
+def jobs(preset: Preset) -> list[Job]:
+    """All jobs of a preset."""
+    layout = Layout(f"results/{preset.name}")
+    made = [*_fetches(preset)]
+    for name, study in preset.studies.items():
+        for dataset in study.datasets:
+            maker = _DatasetJobs(layout, preset.seed, name, study, dataset)
+            made += [*maker.pools(), *maker.trainings(), *maker.references()]
+            for cell in cells(study):
+                made += [*maker.samplings(cell), *maker.evaluations(cell)]
+        made.append(_table(layout, preset, name))
+    made += [_figure(layout, preset, name) for name in preset.figures]
+    return [*made, _claims(layout, preset, made)]
+
+
+def targets(all_jobs: Iterable[Job], only: str | None = None) -> list[str]:
+    """What a complete run ends with; `only` names one study."""
+    last = [j for j in all_jobs if j.stage in ("table", "figure", "claims")]
+    return [p for j in last if only is None or j.study == only for p in j.outputs]
+
+
+def write_configs(all_jobs: Iterable[Job]) -> None:
+    """Write the settings of every stage; a file whose content is the same is left alone."""
+    for path, model in {j.config[0]: j.config[1] for j in all_jobs if j.config}.items():
+        settings = model.model_dump(mode="json")
+        if not Path(path).exists() or json.loads(Path(path).read_text()) != settings:
+            write_json(Path(path), settings)
+
+
+def networks_of(study: Study) -> list[tuple[str, str | None]]:
+    """Networks that the cells and feature spaces of a study need, each with its flow if it has one.
+
+    A network that two methods share is trained once.
+    """
+    found: dict[tuple[str, str | None], None] = {}
+    for cell in cells(study):
+        for network in METHODS[cell.method].networks:
+            flow = study.flow_name(cell.nfe) if NETWORKS[network].needs_pool else None
+            found[network, flow] = None
+    if "classifier" in study.metrics.features:
+        found["classifier", None] = None
+    return list(found)
+
+
+def _fetches(preset: Preset) -> Iterator[Job]:
+    names = {DATASETS[d].target for s in preset.studies.values() for d in s.datasets}
+    images = {spec.target for spec in DATASETS.values() if spec.is_image}
+    for name in sorted(names & images):
+        folder = f"{DATA}/{name}"
+        yield Job(
+            "fetch",
+            f"fetch-{name}",
+            "",
+            inputs=("config/datasets.yaml",),
+            outputs=with_sidecars(f"{folder}/{array}.npy" for array in IMAGE_ARRAYS),
+            arguments=f"--dataset {name} --out {folder}",
+            code=stage_code("fetch"),
+            priority=100,
+        )
+
+
+@dataclass(frozen=True)
+class _DatasetJobs:
+    """Jobs of one data set of one study."""
+
+    layout: Layout
+    seed: int
+    name: str
+    study: Study
+    dataset: str
+
+    @property
+    def _image(self) -> bool:
+        return DATASETS[self.dataset].is_image
+
+    def pools(self) -> Iterator[Job]:
+        """Trajectory pools of every flow that a cell uses."""
+        flows = [flow for _, flow in networks_of(self.study) if flow]
+        for flow in flows:
+            pool = self.study.trajectories[flow].pool
+            settings = PoolStage(
+                seed=self.seed,
+                flow=self.study.trajectories[flow].flow,
+                pool=pool,
+                compute=self.study.compute,
+            )
+            units = [u | {"shard": k} for u in self._seeds() for k in range(pool.shards)]
+            template = self.layout.pool(self.dataset, flow)
+            for part, chunk in self._chunks("pool", units):
+                yield self._job(
+                    "build-pool",
+                    "pool",
+                    f"{flow}-{part}",
+                    chunk,
+                    config=(f"pool-{flow}", settings),
+                    inputs=self._data("train_images", "train_labels"),
+                    outputs=[f"{template.format(**u)}/{f}" for u in chunk for f in SHARD_FILES],
+                    options=[("out", template)],
+                    code=stage_code("build-pool", self.dataset),
+                )
+
+    def trainings(self) -> Iterator[Job]:
+        """Every network that a cell or a feature space needs."""
+        for network, flow in networks_of(self.study):
+            shards = self.study.trajectories[flow].pool.shards if flow else 0
+            pools = [self.layout.pool(self.dataset, flow, k) for k in range(shards)]
+            template = self.layout.model(self.dataset, network, flow)
+            settings = TrainStage(
+                seed=self.seed,
+                network=network,
+                training=self.study.networks[network],
+                compute=self.study.compute,
+            )
+            name = f"{network}-{flow}" if flow else network
+            # The classifier is a measuring instrument: one serves all seeds.
+            seeds = self._seeds()[:1] if network == "classifier" else self._seeds()
+            for part, chunk in self._chunks("train", seeds):
+                shard_files = [
+                    f"{p.format(**u)}/{f}" for p in pools for u in chunk for f in SHARD_FILES[:2]
+                ]
+                networks = [template.format(**u) for u in chunk]
+                curves = [n.replace(".safetensors", ".csv") for n in networks]
+                yield self._job(
+                    "train",
+                    "train",
+                    f"{name}-{part}",
+                    chunk,
+                    config=(f"train-{name}", settings),
+                    inputs=[*self._data("train_images", "train_labels"), *shard_files],
+                    outputs=[*networks, *curves],
+                    options=[*(("pool", p) for p in pools), ("out", template)],
+                    code=stage_code("train", self.dataset, network=network),
+                )
+
+    def samplings(self, cell: Cell) -> Iterator[Job]:
+        """Sets of samples of one cell."""
+        method, paths = METHODS[cell.method], self.layout
+        flow = self.study.flow_name(cell.nfe) if method.needs_pool else None
+        models = {
+            n: paths.model(self.dataset, n, flow if NETWORKS[n].needs_pool else None)
+            for n in method.networks
+        }
+        settings = SampleStage(
+            seed=self.seed,
+            method=cell.method,
+            nfe=cell.nfe,
+            flow=self.study.trajectories[flow].flow if flow else None,
+            sampling=self.study.sampling,
+            compute=self.study.compute,
+        )
+        needed, options = [*models.values()], [("network", f"{n}={p}") for n, p in models.items()]
+        if method.nfe_of:
+            other = paths.samples(self.dataset, Cell(method.nfe_of, None), ".json")
+            needed, options = [*needed, other], [*options, ("nfe-from", other)]
+        for part, chunk in self._chunks("sample", sample_units(self.study, self.dataset)):
+            made = [paths.samples(self.dataset, cell, e) for e in (".npy", ".npz", ".json")]
+            yield self._job(
+                "sample",
+                "sample",
+                f"{cell.name}-{part}",
+                chunk,
+                config=(f"sample-{cell.name}", settings),
+                inputs=_filled(needed, chunk) + self._data("train_images", "train_labels"),
+                outputs=_filled(made, chunk),
+                options=[*options, ("out", made[0])],
+                code=stage_code("sample", self.dataset, method=cell.method),
+            )
+
+    def references(self) -> Iterator[Job]:
+        """What samples are compared with."""
+        units = sample_units(self.study, self.dataset)
+        if self._image:
+            units = [{"dataset": self.dataset}]
+        template = self.layout.reference(self.dataset)
+        for part, chunk in self._chunks("reference", units):
+            yield self._job(
+                "reference",
+                "reference",
+                part,
+                chunk,
+                config=("evaluate", self._evaluation()),
+                inputs=[*self._classifier(), *self._data(*IMAGE_ARRAYS)],
+                outputs=_filled([template], chunk),
+                options=[*(("classifier", c) for c in self._classifier()), ("out", template)],
+                code=stage_code("reference", self.dataset),
+            )
+
+    def evaluations(self, cell: Cell) -> Iterator[Job]:
+        """Metrics of one cell."""
+        paths, dataset = self.layout, self.dataset
+        samples, cost = (paths.samples(dataset, cell, e) for e in (".npy", ".json"))
+        reference, template = paths.reference(dataset), paths.metrics(dataset, cell)
+        made = [template, paths.metrics(dataset, cell, ".npz")] if self._image else [template]
+        for part, chunk in self._chunks("evaluate", sample_units(self.study, dataset)):
+            yield self._job(
+                "evaluate",
+                "evaluate",
+                f"{cell.name}-{part}",
+                chunk,
+                config=("evaluate", self._evaluation()),
+                inputs=[
+                    *_filled([samples, cost, reference], chunk),
+                    *self._classifier(),
+                    *self._data(*IMAGE_ARRAYS),
+                ],
+                outputs=_filled(made, chunk),
+                options=[
+                    *(("classifier", c) for c in self._classifier()),
+                    ("samples", samples),
+                    ("reference", reference),
+                    ("out", template),
+                ],
+                code=stage_code("evaluate", dataset),
+            )
+
+    def _seeds(self) -> list[Unit]:
+        return [{"dataset": self.dataset, "seed": s} for s in range(self.study.train_seeds)]
+
+    def _chunks(self, stage: str, units: list[Unit]) -> Iterator[tuple[str, list[Unit]]]:
+        size = self.study.resources_of(stage).units_per_job
+        for i in range(0, len(units), size):
+            yield str(i // size), units[i : i + size]
+
+    def _data(self, *arrays: str) -> list[str]:
+        target = DATASETS[self.dataset].target
+        return [f"{DATA}/{target}/{a}.npy" for a in arrays] if self._image else []
+
+    def _classifier(self) -> list[str]:
+        used = self._image and "classifier" in self.study.metrics.features
+        return [self.layout.classifier(self.dataset)] if used else []
+
+    def _evaluation(self) -> EvaluateStage:
+        return EvaluateStage(seed=self.seed, metrics=self.study.metrics, compute=self.study.compute)
+
+    def _job(self, stage, kind, part, units, *, config, inputs, outputs, options, code) -> Job:
+        path = self.layout.config(f"{self.name}/{config[0]}")
+        words = ["--config", path]
+        for unit in units:
+            words += ["--unit", ",".join(f"{k}={v}" for k, v in unit.items())]
+        words += ["--data", DATA] if self._image else []
+        for option, value in options:
+            words += [f"--{option}", value]
+        return Job(
+            stage,
+            f"{self.dataset}-{kind}-{part}",
+            self.name,
+            inputs=(path, *inputs),
+            outputs=with_sidecars(outputs),
+            arguments=shlex.join(words),
+            code=code,
+            resources=self.study.resources_of(kind),
+            threads=self.study.compute.threads,
+            # Image stages are the longest chain: begun first, no core waits for them at the end.
+            priority=50 if self._image else 0,
+            config=(path, config[1]),
+        )
+
+
+def _filled(templates: Iterable[str], units: Iterable[Unit]) -> list[str]:
+    """Paths of all units, each once, in a stable order."""
+    return list(dict.fromkeys(t.format(**u) for u in units for t in templates))
+
+
+def _table(layout: Layout, preset: Preset, name: str) -> Job:
+    study, whole = preset.studies[name], layout.config("preset")
+    metrics = [
+        layout.metrics(dataset, cell).format(**unit)
+        for dataset in study.datasets
+        for cell in cells(study)
+        for unit in sample_units(study, dataset)
+    ]
+    references = [layout.reference(d) for d in study.datasets if DATASETS[d].is_image]
+    return Job(
+        "table",
+        f"table-{name}",
+        name,
+        inputs=(whole, PUBLISHED, *metrics, *references),
+        outputs=with_sidecars(layout.table(name, e) for e in ("csv", "md", "html")),
+        arguments=f"--preset {whole} --study {name}",
+        code=stage_code("table"),
+        config=(whole, preset),
+    )
+
+
+def _figure(layout: Layout, preset: Preset, name: str) -> Job:
+    figure, whole = preset.figures[name], layout.config("preset")
+    return Job(
+        "figure",
+        f"figure-{name}",
+        figure.study,
+        inputs=(whole, *figure_inputs(layout, preset.studies[figure.study], figure)),
+        outputs=with_sidecars(layout.figure(name, e) for e in ("pdf", "png")),
+        arguments=f"--preset {whole} --figure {name}",
+        code=stage_code("figure", figure=figure.kind),
+    )
+
+
+def figure_cells(study: Study, figure: Figure) -> list[Cell]:
+    """Cells that a figure shows: those at its NFE, or of methods that find out their own."""
+    return [c for c in cells(study) if c.nfe == figure.nfe]
+
+
+def figure_inputs(layout: Layout, study: Study, figure: Figure) -> list[str]:
+    """What a figure is drawn from: the first seed's paths, or its neighbours."""
+    first = {"seed": 0, "sample": 0}
+    return [
+        (
+            layout.metrics(dataset, cell, ".npz")
+            if figure.kind == "neighbours"
+            else layout.samples(dataset, cell, ".npz")
+        ).format(**first)
+        for dataset in figure.datasets
+        for cell in figure_cells(study, figure)
+    ]
+
+
+def _claims(layout: Layout, preset: Preset, made: Iterable[Job]) -> Job:
+    timed = [layout.timing(j.name) for j in made if j.stage in ("build-pool", "train")]
+    tables = [layout.table(name) for name in preset.studies]
+    whole = layout.config("preset")
+    return Job(
+        "claims",
+        "claims",
+        "",
+        inputs=(whole, PUBLISHED, *tables, *timed),
+        outputs=with_sidecars(layout.claims(e) for e in ("csv", "md", "html")),
+        arguments=f"--preset {whole}",
+        code=stage_code("claims"),
+    )

@@ -1,0 +1,117 @@
+"""Where a preset's files lie. The only home of the results layout.
+
+results/<preset>/config/...                              settings of each stage, as JSON
+results/<preset>/pools/<dataset>/<flow>/seed<s>/shard<k>/
+results/<preset>/models/<dataset>/<network>/seed<s>.safetensors
+results/<preset>/samples/<dataset>/<method>/seed<s>-<k>.npy
+results/<preset>/samples/<dataset>/reference/            test sets' features and floors
+results/<preset>/metrics/<dataset>/<method>/seed<s>-<k>.json
+results/<preset>/timings/<job>.tsv
+results/<preset>/{tables,figures}/
+
+Templates hold {seed}, {shard} and {sample}; `format(**unit)` gives the path of a unit.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nsgf.artifact import sidecar
+from nsgf.config.preset import Study
+from nsgf.registry import DATASETS, METHODS
+
+DATA = "data/processed"
+SHARD_FILES = ("x.npy", "v.npy", "divergence.csv")
+PUBLISHED = "config/published.yaml"
+Unit = dict[str, str | int]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method at an NFE; None where the method finds out what it needs."""
+
+    method: str
+    nfe: int | None
+
+    @property
+    def name(self) -> str:
+        """As it stands in paths."""
+        return self.method if self.nfe is None else f"{self.method}-{self.nfe}"
+
+
+def cells(study: Study) -> list[Cell]:
+    """The cells of a study; a flow method has none at an NFE for which there is no flow."""
+    found = []
+    for name in study.methods:
+        method = METHODS[name]
+        counts = (None,) if method.two_phase or method.nfe_of else study.nfe
+        found += [
+            Cell(name, n) for n in counts if not method.needs_pool or study.flow_name(n) is not None
+        ]
+    return found
+
+
+def sample_units(study: Study, dataset: str) -> list[Unit]:
+    """Every set of samples of a cell."""
+    return [
+        {"dataset": dataset, "seed": seed, "sample": sample}
+        for seed in range(study.train_seeds)
+        for sample in range(study.sample_seeds)
+    ]
+
+
+def with_sidecars(files: Iterable[str]) -> tuple[str, ...]:
+    """Artefacts and their provenance."""
+    return tuple(path for file in files for path in (file, str(sidecar(file))))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one preset."""
+
+    root: str
+
+    def config(self, name: str) -> str:
+        """Settings of a stage."""
+        return f"{self.root}/config/{name}.json"
+
+    def pool(self, dataset: str, flow: str, shard: int | str = "{shard}") -> str:
+        """Template of a shard's folder."""
+        return f"{self.root}/pools/{dataset}/{flow}/seed{{seed}}/shard{shard}"
+
+    def model(self, dataset: str, network: str, flow: str | None = None) -> str:
+        """Template of a network."""
+        name = f"{network}-{flow}" if flow else network
+        return f"{self.root}/models/{dataset}/{name}/seed{{seed}}.safetensors"
+
+    def classifier(self, dataset: str) -> str:
+        """The one classifier of an image set."""
+        return self.model(dataset, "classifier").format(seed=0)
+
+    def samples(self, dataset: str, cell: Cell, ending: str) -> str:
+        """Template of samples (.npy), paths (.npz) and cost (.json)."""
+        return f"{self.root}/samples/{dataset}/{cell.name}/seed{{seed}}-{{sample}}{ending}"
+
+    def reference(self, dataset: str) -> str:
+        """Template of what samples are compared with; an image set has one for all seeds."""
+        tail = "test" if DATASETS[dataset].is_image else "seed{seed}-{sample}"
+        return f"{self.root}/samples/{dataset}/reference/{tail}.json"
+
+    def metrics(self, dataset: str, cell: Cell, ending: str = ".json") -> str:
+        """Template of metrics (.json) and, for images, neighbours (.npz)."""
+        return f"{self.root}/metrics/{dataset}/{cell.name}/seed{{seed}}-{{sample}}{ending}"
+
+    def timing(self, job: str) -> str:
+        """Benchmark file of a job."""
+        return f"{self.root}/timings/{job}.tsv"
+
+    def table(self, study: str, ending: str = "csv") -> str:
+        """A study's table."""
+        return f"{self.root}/tables/{study}.{ending}"
+
+    def claims(self, ending: str = "csv") -> str:
+        """The claims; beside the timings, because two of them are about time."""
+        return f"{self.root}/timings/claims.{ending}"
+
+    def figure(self, name: str, ending: str) -> str:
+        """A figure."""
+        return f"{self.root}/figures/{name}.{ending}"

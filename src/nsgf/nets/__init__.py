@@ -1,0 +1,1 @@
+"""Networks, built from their configuration and stored with it."""

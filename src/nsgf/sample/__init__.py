@@ -1,0 +1,1 @@
+"""Sampling: ODE steps, the NSGF flow, and the two-phase method; NFE is counted at the network."""

@@ -1,0 +1,11 @@
+"""`nsgf schema`: the JSON schema of presets, from the configuration models."""
+
+from pathlib import Path
+
+from nsgf.artifact import write_json
+from nsgf.config.preset import Preset
+
+
+def run(out: Path) -> None:
+    """Write the schema to `out`."""
+    write_json(out, Preset.model_json_schema())

@@ -1,0 +1,72 @@
+"""`nsgf train`: one network for each unit, resumed bit for bit after a kill."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from nsgf.artifact import record, recorded_digest, write_text
+from nsgf.codehash import stage_code
+from nsgf.config.base import load
+from nsgf.config.train import TrainStage
+from nsgf.data.problem import Problem, open_problem
+from nsgf.device import set_up
+from nsgf.errors import NsgfError
+from nsgf.flows.pool import Pool
+from nsgf.nets.build import initialise, save
+from nsgf.registry import NETWORKS, lookup, module_of
+from nsgf.stages.unit import Unit, fill
+from nsgf.state import WorkState
+from nsgf.train.loop import curve_csv, train
+
+
+def run(
+    config: Path, units: Sequence[Unit], data: Path | None, pools: Sequence[str], out: str
+) -> None:
+    """Train the networks of `units` (dataset, seed) into files `out`; curves go beside them.
+
+    Args:
+        config: a TrainStage.
+        units: what to train.
+        data: folder of the image sets.
+        pools: path templates of the pool's shards, for networks that learn from a pool.
+        out: path template of the network, ending in .safetensors.
+    """
+    stage = load(config, TrainStage)
+    entry = lookup(NETWORKS, stage.network, "network")
+    if entry.needs_pool and not pools:
+        raise NsgfError(f"network '{stage.network}' learns from a pool", "give --pool")
+    for unit in units:
+        _train(stage, unit, open_problem(unit["dataset"], data), pools, fill(out, unit))
+
+
+def _train(
+    stage: TrainStage, unit: Unit, problem: Problem, pools: Sequence[str], out: Path
+) -> None:
+    device, training = set_up(stage.compute), stage.training
+    code = stage_code("train", unit["dataset"], network=stage.network)
+    shards = [fill(pool, unit) for pool in pools]
+    inputs = [shard / name for shard in shards for name in ("x.npy", "v.npy")]
+    pool = Pool(shards, math.prod(problem.shape)) if shards else None
+    settings = stage.model_dump(mode="json")
+    names = ("train", stage.network, unit["dataset"], unit["seed"])
+    net = initialise(training.net, problem.shape, stage.seed, *names).to(device)
+    loss = module_of(NETWORKS[stage.network].module).objective(
+        problem, pool, training.batch_size, device
+    )
+    key = ["train", settings, code, unit, [recorded_digest(p) for p in inputs]]
+    with WorkState(key) as state:
+        what = f"{stage.network} {unit['dataset']} seed {unit['seed']}"
+        result = train(net, loss, training, stage.seed, names, state, what)
+        save(out, result.net, training.net, problem.shape)
+        write_text(out.with_suffix(".csv"), curve_csv(result))
+        facts = {"unit": unit, "parameters": sum(p.numel() for p in net.parameters())}
+        for path in (out, out.with_suffix(".csv")):
+            record(
+                path,
+                stage="train",
+                config=settings,
+                seed=stage.seed,
+                code=code,
+                inputs=inputs,
+                facts=facts,
+            )

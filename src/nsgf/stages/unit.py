@@ -1,0 +1,61 @@
+"""A unit of work: which data set, seed, shard or sample a process is to make.
+
+A stage command takes many units and a path template such as `pools/{dataset}/seed{seed}`; the
+bytes of a unit's outputs do not depend on which units share its process.
+"""
+
+import os
+from pathlib import Path
+
+from nsgf.errors import NsgfError
+
+INTEGERS = ("seed", "shard", "sample")
+Unit = dict[str, str | int]
+
+
+def parse_unit(text: str) -> Unit:
+    """`dataset=moons,seed=0` as a dictionary.
+
+    Raises:
+        NsgfError: the text is not of that form.
+    """
+    try:
+        unit: Unit = dict(part.split("=", 1) for part in text.split(","))
+        return unit | {k: int(v) for k, v in unit.items() if k in INTEGERS}
+    except ValueError as error:
+        raise NsgfError(
+            f"'{text}' is not a unit of work", "write it as dataset=moons,seed=0"
+        ) from error
+
+
+def unit_text(unit: Unit) -> str:
+    """The inverse of `parse_unit`."""
+    return ",".join(f"{k}={v}" for k, v in unit.items())
+
+
+def fill(template: str, unit: Unit) -> Path:
+    """The path of a unit.
+
+    Raises:
+        NsgfError: the template names something that the unit does not have.
+    """
+    try:
+        return Path(template.format(**unit))
+    except (KeyError, IndexError, ValueError) as error:
+        raise NsgfError(
+            f"path template '{template}' asks for {error}, which unit '{unit_text(unit)}' lacks",
+            f"use {', '.join('{' + k + '}' for k in unit)}",
+        ) from error
+
+
+def kill_point(name: str) -> None:
+    """End this process as SIGKILL would, once, where the environment asks for it (tests only).
+
+    `NSGF_TEST_KILL=<name>:<folder>` kills at the first point called `name`; a mark in the folder
+    keeps the next process alive.
+    """
+    wanted, _, folder = os.environ.get("NSGF_TEST_KILL", "").partition(":")
+    mark = Path(folder) / f"killed-{name}"
+    if wanted and name in wanted.split("+") and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), 9)

@@ -1,0 +1,63 @@
+"""Where a long stage keeps what it needs to go on after a kill.
+
+The folder lies outside the results, because Snakemake removes the outputs of a failed job, and is
+keyed by everything that fixes the work: configuration, code, inputs and unit. A job in another
+checkout finds it too. A lock that dies with its owner keeps two jobs from writing at once.
+"""
+
+import fcntl
+import os
+import shutil
+import time
+from pathlib import Path
+
+import platformdirs
+
+from nsgf.artifact import sha256_json
+from nsgf.errors import NsgfError
+
+WAIT_SECONDS = 60
+
+
+def state_root() -> Path:
+    """`$NSGF_STATE`, or the user's cache folder."""
+    chosen = os.environ.get("NSGF_STATE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("nsgf") / "state"
+
+
+class WorkState:
+    """A locked folder for the work that `key` describes; removed when the work succeeds.
+
+    Use as a context manager; the folder stays when its block is left by an exception.
+
+    Raises:
+        NsgfError: another live process works on the same key.
+    """
+
+    def __init__(self, key: object):
+        self.path = state_root() / sha256_json(key)[:32]
+
+    def __enter__(self) -> Path:
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / "lock").open("w")
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not self._try_lock():
+            if time.monotonic() > deadline:
+                raise NsgfError(
+                    f"another process is still doing the same work (state '{self.path}')",
+                    "wait for it, or end it and run again",
+                )
+            time.sleep(0.5)
+        return self.path
+
+    def __exit__(self, kind, *_) -> None:
+        if kind is None:
+            shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.close()
+
+    def _try_lock(self) -> bool:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            return False

@@ -1,0 +1,16 @@
+"""The classifier whose features measure samples: cross-entropy on the training labels."""
+
+from torch.nn.functional import cross_entropy
+
+from nsgf.data.problem import ImageProblem
+from nsgf.train.loop import Objective
+
+
+def objective(problem: ImageProblem, pool: None, batch_size: int, device) -> Objective:
+    """Cross-entropy of the predicted class."""
+
+    def loss(net, numbers):
+        images, labels = problem.labelled(batch_size, numbers)
+        return cross_entropy(net(images.unflatten(1, problem.shape).to(device)), labels.to(device))
+
+    return loss

@@ -1,0 +1,32 @@
+"""Regression on the straight interpolation, shared by every flow-matching method.
+
+x_t = (1 - t) x_0 + t x_1, target x_1 - x_0, t ~ U(0, 1); the methods differ in how (x_0, x_1) is
+paired.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import mse_loss
+
+from nsgf.train.loop import Objective
+
+Pairs = Callable[[Generator], tuple[Tensor, Tensor]]
+
+
+def interpolate(x0: Tensor, x1: Tensor, t: Tensor) -> Tensor:
+    """(1 - t) x0 + t x1 for points (n, d) and times (n,)."""
+    return x0 + t.unsqueeze(1) * (x1 - x0)
+
+
+def straight_objective(pairs: Pairs, device) -> Objective:
+    """Mean squared error against x_1 - x_0 on the segments that `pairs` draws."""
+
+    def loss(net: nn.Module, numbers: Generator) -> Tensor:
+        x0, x1 = pairs(numbers)
+        t = torch.rand(len(x0), generator=numbers)
+        at, target = interpolate(x0, x1, t), x1 - x0
+        return mse_loss(net(at.to(device), t.to(device)), target.to(device))
+
+    return loss

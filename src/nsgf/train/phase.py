@@ -1,0 +1,22 @@
+"""The phase-transition time predictor (NSGF++, Algorithm 3): regress t on the straight path.
+
+X_t = (1 - t) X_0 + t Y with independent X_0 and Y, t ~ U(0, 1), loss (t - t_phi(X_t))^2.
+"""
+
+import torch
+from torch.nn.functional import mse_loss
+
+from nsgf.data.problem import Problem
+from nsgf.train.loop import Objective
+from nsgf.train.matching import interpolate
+
+
+def objective(problem: Problem, pool: None, batch_size: int, device) -> Objective:
+    """Mean squared error of the predicted time."""
+
+    def loss(net, numbers):
+        x0, x1 = problem.source(batch_size, numbers), problem.target(batch_size, numbers)
+        t = torch.rand(batch_size, generator=numbers)
+        return mse_loss(net(interpolate(x0, x1, t).to(device)), t.to(device))
+
+    return loss
