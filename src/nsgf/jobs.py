@@ -7,7 +7,7 @@ is `resources.units_per_job`; the files, and their bytes, do not depend on it.
 import json
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nsgf.artifact import write_json
@@ -31,8 +31,7 @@ from nsgf.layout import (
     sample_units,
     with_sidecars,
 )
-from nsgf.registry import DATASETS, METHODS, NETWORKS
-
+from nsgf.registry import DATASETS, METHODS, NETWORKS, lookup
 
 LIGHT = Resources(mem_mb=1500, runtime_min=30)  # tables, figures, downloads
 
@@ -52,11 +51,19 @@ class Job:
     threads: int = 1
     priority: int = 0
     config: tuple[str, Model] | None = None  # settings file that this job reads
+    labels: dict[str, str] = field(default_factory=dict)  # in the HTML report
 
     @property
-    def command(self) -> str:
-        """What runs; an auditor can paste it."""
-        return f"nsgf {self.stage} {self.arguments}"
+    def shown(self) -> list[str]:
+        """Outputs that the HTML report shows: tables as pages, figures as pictures and prints."""
+        report_stage = self.stage in ("table", "figure", "claims")
+        shown = (".html", ".png", ".pdf")
+        return [p for p in self.outputs if report_stage and p.endswith(shown)]
+
+    @property
+    def others(self) -> list[str]:
+        """Outputs that the HTML report leaves out."""
+        return [p for p in self.outputs if p not in self.shown]
 
 
 def jobs(preset: Preset) -> list[Job]:
@@ -71,18 +78,24 @@ def jobs(preset: Preset) -> list[Job]:
                 made += [*maker.samplings(cell), *maker.evaluations(cell)]
         made.append(_table(layout, preset, name))
     made += [_figure(layout, preset, name) for name in preset.figures]
-    return [*made, _claims(layout, preset, made)]
+    return [*made, _claims(layout, preset)]
 
 
-def targets(all_jobs: Iterable[Job], only: str | None = None) -> list[str]:
-    """What a complete run ends with; `only` names one study."""
-    last = [j for j in all_jobs if j.stage in ("table", "figure", "claims")]
+def targets(preset: Preset, only: str | None = None) -> list[str]:
+    """What a complete run ends with; `only` names one study.
+
+    Raises:
+        NsgfError: the preset has no study of that name.
+    """
+    if only:
+        lookup(preset.studies, only, f"study of preset '{preset.name}'")
+    last = [j for j in jobs(preset) if j.stage in ("table", "figure", "claims")]
     return [p for j in last if only is None or j.study == only for p in j.outputs]
 
 
-def write_configs(all_jobs: Iterable[Job]) -> None:
+def write_configs(preset: Preset) -> None:
     """Write the settings of every stage; a file whose content is the same is left alone."""
-    for path, model in {j.config[0]: j.config[1] for j in all_jobs if j.config}.items():
+    for path, model in {j.config[0]: j.config[1] for j in jobs(preset) if j.config}.items():
         settings = model.model_dump(mode="json")
         if not Path(path).exists() or json.loads(Path(path).read_text()) != settings:
             write_json(Path(path), settings)
@@ -233,6 +246,7 @@ class _DatasetJobs:
         if self._image:
             units = [{"dataset": self.dataset}]
         template = self.layout.reference(self.dataset)
+        made = [template, template.replace(".json", ".npz")] if self._image else [template]
         for part, chunk in self._chunks("reference", units):
             yield self._job(
                 "reference",
@@ -241,7 +255,7 @@ class _DatasetJobs:
                 chunk,
                 config=("evaluate", self._evaluation()),
                 inputs=[*self._classifier(), *self._data(*IMAGE_ARRAYS)],
-                outputs=_filled([template], chunk),
+                outputs=_filled(made, chunk),
                 options=[*(("classifier", c) for c in self._classifier()), ("out", template)],
                 code=stage_code("reference", self.dataset),
             )
@@ -252,6 +266,7 @@ class _DatasetJobs:
         samples, cost = (paths.samples(dataset, cell, e) for e in (".npy", ".json"))
         reference, template = paths.reference(dataset), paths.metrics(dataset, cell)
         made = [template, paths.metrics(dataset, cell, ".npz")] if self._image else [template]
+        against = [reference, reference.replace(".json", ".npz")] if self._image else [reference]
         for part, chunk in self._chunks("evaluate", sample_units(self.study, dataset)):
             yield self._job(
                 "evaluate",
@@ -260,7 +275,7 @@ class _DatasetJobs:
                 chunk,
                 config=("evaluate", self._evaluation()),
                 inputs=[
-                    *_filled([samples, cost, reference], chunk),
+                    *_filled([samples, cost, *against], chunk),
                     *self._classifier(),
                     *self._data(*IMAGE_ARRAYS),
                 ],
@@ -340,6 +355,7 @@ def _table(layout: Layout, preset: Preset, name: str) -> Job:
         arguments=f"--preset {whole} --study {name}",
         code=stage_code("table"),
         config=(whole, preset),
+        labels={"table": name.removeprefix("table")},
     )
 
 
@@ -353,6 +369,7 @@ def _figure(layout: Layout, preset: Preset, name: str) -> Job:
         outputs=with_sidecars(layout.figure(name, e) for e in ("pdf", "png")),
         arguments=f"--preset {whole} --figure {name}",
         code=stage_code("figure", figure=figure.kind),
+        labels={"figure": name.removeprefix("figure"), "shows": ", ".join(figure.datasets)},
     )
 
 
@@ -375,16 +392,54 @@ def figure_inputs(layout: Layout, study: Study, figure: Figure) -> list[str]:
     ]
 
 
-def _claims(layout: Layout, preset: Preset, made: Iterable[Job]) -> Job:
-    timed = [layout.timing(j.name) for j in made if j.stage in ("build-pool", "train")]
-    tables = [layout.table(name) for name in preset.studies]
+def image_study(preset: Preset) -> Study | None:
+    """The study whose costs claims 5 and 6 are about: the first one with NSGF++."""
+    return next((s for s in preset.studies.values() if "nsgf++" in s.methods), None)
+
+
+def timed_jobs(preset: Preset) -> list[tuple[str, str, int]]:
+    """Jobs whose time claims 5 and 6 add up: (pool or network, job, training seeds)."""
+    study = image_study(preset)
+    if study is None:
+        return []
+    layout = Layout(f"results/{preset.name}")
+    name = next(n for n, s in preset.studies.items() if s is study)
+    maker = _DatasetJobs(layout, preset.seed, name, study, study.datasets[0])
+    pools = [("pool", job.name, study.train_seeds) for job in maker.pools()]
+    return pools + [
+        (job.config[1].network, job.name, study.train_seeds) for job in maker.trainings()
+    ]
+
+
+def claim_inputs(layout: Layout, preset: Preset) -> list[str]:
+    """Tables, timings and paths that the claims are judged on."""
+    planar, study = preset.studies.get("table1"), image_study(preset)
+    found = [PUBLISHED, *(layout.table(name) for name in preset.studies)]
+    found += [layout.timing(name) for _, name, _ in timed_jobs(preset)]
+    if planar:
+        found += [
+            layout.samples(d, c, ".npz").format(**u)
+            for d in planar.datasets
+            for c in cells(planar)
+            if c.method in ("nsgf", "fm") and c.nfe == min(planar.nfe)
+            for u in sample_units(planar, d)
+            if u["sample"] == 0
+        ]
+    if study:
+        template = layout.samples(study.datasets[0], Cell("nsgf++", None), ".json")
+        found += [template.format(**u) for u in sample_units(study, study.datasets[0])]
+    return found
+
+
+def _claims(layout: Layout, preset: Preset) -> Job:
     whole = layout.config("preset")
     return Job(
         "claims",
         "claims",
         "",
-        inputs=(whole, PUBLISHED, *tables, *timed),
+        inputs=(whole, *claim_inputs(layout, preset)),
         outputs=with_sidecars(layout.claims(e) for e in ("csv", "md", "html")),
         arguments=f"--preset {whole}",
         code=stage_code("claims"),
+        labels={"table": "claims"},
     )

@@ -29,18 +29,27 @@ def load(path: Path, model: type[ModelType]) -> ModelType:
         NsgfError: the file is missing or unreadable, or holds an unknown key, a value outside its
             range, or an impossible combination.
     """
-    path = Path(path)
+    return parse(read_yaml(path), model, str(path))
+
+
+def read_yaml(path: Path) -> object:
+    """The value in a YAML or JSON file.
+
+    Raises:
+        NsgfError: the file is missing or is not YAML.
+    """
     try:
-        value = yaml.safe_load(path.read_text())
+        return yaml.safe_load(Path(path).read_text())
     except OSError as error:
+        there = sorted(p.stem for p in Path(path).parent.glob("*.yaml"))
         raise NsgfError(
-            f"cannot read configuration '{path}': {error.strerror}", "check the path"
+            f"cannot read configuration '{path}': {error.strerror}",
+            f"check the path; beside it are: {', '.join(there) or 'none'}",
         ) from error
     except yaml.YAMLError as error:
         raise NsgfError(
             f"'{path}' is not valid YAML: {error}", "mend the line that it names"
         ) from error
-    return parse(value, model, str(path))
 
 
 def parse(value: object, model: type[ModelType], where: str) -> ModelType:

@@ -13,7 +13,7 @@ from nsgf.config.train import Training, UNetNet
 from nsgf.errors import NsgfError
 from nsgf.registry import DATASETS, METHODS, NETWORKS, lookup
 
-Stage = Literal["data", "pool", "train", "sample", "reference", "evaluate", "report"]
+Stage = Literal["pool", "train", "sample", "reference", "evaluate"]
 StudyName = Literal["table1", "table2", "table3"]
 FigureKind = Literal["paths", "panels", "phases", "trajectories", "neighbours"]
 

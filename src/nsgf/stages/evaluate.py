@@ -100,7 +100,7 @@ def _images(stage, unit, source: Path, against: Path, spaces, folder: Path, targ
     for extractor in spaces:
         numbers = stream(stage.seed, "kid", unit["dataset"], unit["seed"], unit["sample"])
         known = reference[extractor.name]
-        test = np.load(against.with_name(known["features"]))["features"]
+        test = np.load(against.with_suffix(".npz"))[extractor.name]
         values = distances.between(extractor, extractor.features(images), test, numbers)
         values |= score(extractor, images)
         rows += measured(values, known["floors"], known["protocol"], len(images))

@@ -1,8 +1,8 @@
 """`nsgf reference`: what samples are compared with; made once, whatever the methods.
 
 2-D, unit (dataset, seed, sample): the test set and its same-distribution floors, as one .json.
-Images, unit (dataset): features of the test set and the floors of training images, one .npz a
-feature space, and a .json that says which spaces there are.
+Images, unit (dataset): the test set's features, one array a feature space, as .npz, and the floors
+of training images as .json.
 """
 
 from collections.abc import Sequence
@@ -78,20 +78,19 @@ def _images(stage, unit, folder: Path, weights: Path | None, device, target: Pat
     chosen = np.sort(torch.randperm(len(test), generator=numbers)[: metrics.n_test].numpy())
     floor = np.sort(torch.randperm(len(train), generator=numbers)[: metrics.n_floor].numpy())
     distances = Distances(metrics.kid_subsets, metrics.kid_subset_size)
-    spaces, inputs = {}, [folder / "test_images.npy", folder / "train_images.npy"]
+    spaces, kept, inputs = {}, {}, [folder / "test_images.npy", folder / "train_images.npy"]
     for extractor in extractors(stage, weights, device):
         features = extractor.features(test[chosen])
-        beside = target.with_name(f"{target.stem}-{extractor.name}.npz")
-        with atomic(beside) as temporary:
-            np.savez(temporary, features=features)
+        kept[extractor.name] = features
         spaces[extractor.name] = {
             "protocol": f"{extractor.protocol}; {len(chosen)} test images",
             "weights": extractor.digest,
-            "features": beside.name,
             "floors": distances.between(
                 extractor, extractor.features(train[floor]), features, numbers
             ),
         }
+    with atomic(target.with_suffix(".npz")) as temporary:
+        np.savez(temporary, **kept)
     facts = {}
     if weights:
         inputs.append(weights)

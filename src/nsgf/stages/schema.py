@@ -8,4 +8,5 @@ from nsgf.config.preset import Preset
 
 def run(out: Path) -> None:
     """Write the schema to `out`."""
-    write_json(out, Preset.model_json_schema())
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    write_json(out, dialect | Preset.model_json_schema())

@@ -1,0 +1,1 @@
+"""Figures, tables and verdicts: what a reader of the results sees."""

@@ -1,0 +1,70 @@
+"""What figures of images share: rows of images as strips, grouped under headings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from nsgf.config.preset import Preset
+from nsgf.data.arrays import to_uint8
+from nsgf.registry import DATASETS
+from nsgf.report.style import FONT, SMALL, Drawing, Sheet
+
+COLUMNS = 10
+SIDE, GAP = 0.56, 0.04  # inches: an image, and the space between images
+RIGHT, HEAD, BETWEEN, PER_LETTER = 0.04, 0.26, 0.1, 0.058
+Row = tuple[str, np.ndarray]  # label, images uint8 (k, c, h, w)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of images under one heading; groups of rows stand a little apart."""
+
+    title: str
+    groups: Sequence[Sequence[Row]]
+
+
+def as_images(points: np.ndarray, dataset: str) -> np.ndarray:
+    """Flat points in [-1, 1], (k, d), as uint8 (k, c, h, w)."""
+    images = to_uint8(torch.from_numpy(np.ascontiguousarray(points))).numpy()
+    return images.reshape(len(points), *DATASETS[dataset].shape)
+
+
+def strip(images: np.ndarray) -> np.ndarray:
+    """Images side by side on white, uint8 (h, w', 3); at most `COLUMNS` are shown."""
+    shown = images[:COLUMNS]
+    k, _, h, w = shown.shape
+    space = max(1, round(w * GAP / SIDE))
+    wide = np.full((h, k * (w + space) - space, 3), 255, np.uint8)
+    for i, image in enumerate(shown):
+        wide[:, i * (w + space) : i * (w + space) + w] = image.transpose(1, 2, 0)
+    return wide
+
+
+def draw_blocks(preset: Preset, blocks: Sequence[Block]) -> Drawing:
+    """All blocks from top to bottom, with the rows' labels at the left."""
+    labels = [label for b in blocks for group in b.groups for label, _ in group]
+    left = 0.12 + PER_LETTER * max(len(label) for label in labels)
+    width = COLUMNS * (SIDE + GAP) - GAP
+    groups = sum(len(b.groups) for b in blocks)
+    height = len(blocks) * HEAD + len(labels) * (SIDE + GAP) + groups * BETWEEN
+    sheet, top = Sheet(preset, left + width + RIGHT, height), 0.0
+    for block in blocks:
+        middle = {"ha": "center", "va": "center", "fontsize": FONT}
+        sheet.text(left + width / 2, top + HEAD / 2, block.title, **middle)
+        top += HEAD
+        for group in block.groups:
+            for label, images in group:
+                _draw_row(sheet, left, top, label, images)
+                top += SIDE + GAP
+            top += BETWEEN
+    return sheet.drawing
+
+
+def _draw_row(sheet: Sheet, left: float, top: float, label: str, images: np.ndarray) -> None:
+    row = strip(images)
+    axes = sheet.axes(left, top, SIDE * row.shape[1] / row.shape[0], SIDE)
+    axes.imshow(row, interpolation="nearest", aspect="auto")
+    axes.set_axis_off()
+    sheet.text(left - 0.08, top + SIDE / 2, label, ha="right", va="center", fontsize=SMALL)

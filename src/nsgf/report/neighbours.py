@@ -1,0 +1,29 @@
+"""Figures 8 and 9: the first samples, uncurated, each above its nearest training image in L2."""
+
+from collections.abc import Sequence
+
+from nsgf.config.preset import Figure, Preset
+from nsgf.report.images import COLUMNS, Block, draw_blocks
+from nsgf.report.source import NEIGHBOURS, Panel, demand
+from nsgf.report.style import Drawing, look
+
+MOST_GROUPS = 4  # pairs of rows
+
+
+@look()
+def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
+    """A block for each cell, in pairs of rows."""
+    demand(panels, NEIGHBOURS, image=True)
+    return draw_blocks(preset, [_block(panel) for panel in panels])
+
+
+def _block(panel: Panel) -> Block:
+    samples, near = panel.arrays["samples"], panel.arrays["neighbours"]
+    starts = range(0, min(len(samples), MOST_GROUPS * COLUMNS), COLUMNS)
+    return Block(
+        panel.title,
+        [
+            [("sample", samples[i : i + COLUMNS]), ("nearest in training", near[i : i + COLUMNS])]
+            for i in starts
+        ],
+    )

@@ -1,0 +1,87 @@
+"""Figures 3 and 6: paths in the plane, a panel for each data set and method.
+
+Prior points are black, target points light blue; a path turns from blue to red step by step.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from nsgf.config.preset import Figure, Preset
+from nsgf.registry import DATASETS
+from nsgf.report.planar import dots, frame, target_points
+from nsgf.report.source import PATH, Panel, demand, method_title
+from nsgf.report.style import FONT, INK, SMALL, STEPS, TARGET, Drawing, Sheet, look
+
+WIDTH, LARGEST = 6.4, 2.1  # inches: of all panels of a row, and of one at most
+GAP, LEFT, TOP, BOTTOM = 0.08, 0.42, 0.26, 0.36  # inches
+N_PATHS = 200
+
+
+@look()
+def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
+    """Data sets and methods, whichever are more from left to right, the others downwards."""
+    demand(panels, PATH, image=False)
+    shown = {(p.dataset, p.cell): p for p in panels}
+    datasets, cells = figure.datasets, list(dict.fromkeys(p.cell for p in panels))
+    heads = {d: DATASETS[d].label for d in datasets}
+    heads |= {c: method_title(c, np.mean([p.nfe for p in panels if p.cell == c])) for c in cells}
+    columns, rows = (datasets, cells) if len(datasets) >= len(cells) else (cells, datasets)
+    size = min(LARGEST, (WIDTH + GAP) / len(columns) - GAP)
+    pitch = size + GAP
+    sheet = Sheet(preset, LEFT + len(columns) * pitch, TOP + len(rows) * pitch + BOTTOM)
+    for j, column in enumerate(columns):
+        place = {"ha": "center", "va": "center", "fontsize": FONT}
+        sheet.text(LEFT + j * pitch + size / 2, TOP / 2, heads[column], **place)
+        for i, row in enumerate(rows):
+            panel = shown.get((column, row)) or shown[row, column]
+            axes = sheet.axes(LEFT + j * pitch, TOP + i * pitch, size, size)
+            draw_paths(axes, panel, target_points(preset.seed, panel.dataset))
+            frame(axes, half_width([p for p in panels if p.dataset == panel.dataset]))
+    for i, row in enumerate(rows):
+        words, place = heads[row].replace(", ", "\n"), {"ha": "center", "va": "center"}
+        sheet.text(LEFT / 2, TOP + i * pitch + size / 2, words, rotation=90, **place)
+    _legend(sheet, LEFT, TOP + len(rows) * pitch + 0.08)
+    return sheet.drawing
+
+
+def half_width(panels: Sequence[Panel]) -> float:
+    """Half the side of a window that holds all but stray points of the paths."""
+    return 1.08 * float(np.quantile(np.abs([p.arrays["path"] for p in panels]), 0.9995))
+
+
+def draw_paths(axes: Axes, panel: Panel, target: np.ndarray) -> None:
+    """Target below, then paths, then the points where they start."""
+    path = panel.arrays["path"][:, :N_PATHS]
+    dots(axes, target, TARGET, 5, alpha=0.6, zorder=1)
+    axes.add_collection(segments(path))
+    dots(axes, path[0], INK, 5, zorder=3)
+
+
+def segments(path: np.ndarray) -> LineCollection:
+    """Every step of (steps + 1, m, 2) paths as a line of its colour, later ones above."""
+    steps, m, _ = path[1:].shape
+    lines = np.stack([path[:-1], path[1:]], axis=2).reshape(-1, 2, 2)
+    colours = np.repeat(STEPS(np.linspace(0, 1, steps)), m, axis=0)
+    return LineCollection(
+        lines, colors=colours, linewidths=0.5, alpha=0.6, rasterized=True, zorder=2
+    )
+
+
+def _legend(sheet: Sheet, left: float, top: float) -> None:
+    place = {"va": "center", "fontsize": SMALL}
+    for words, colour, at in (("prior", INK, 0.0), ("target", TARGET, 0.55)):
+        dots(_bare(sheet, left + at, top, 0.12, 0.12), np.zeros((1, 2)), colour, 14)
+        sheet.text(left + at + 0.16, top + 0.06, words, **place)
+    sheet.text(left + 1.62, top + 0.06, "first step", ha="right", **place)
+    bar = _bare(sheet, left + 1.68, top + 0.02, 0.9, 0.08)
+    bar.imshow(np.linspace(0, 1, 256)[None], cmap=STEPS, aspect="auto")
+    sheet.text(left + 2.64, top + 0.06, "last step", **place)
+
+
+def _bare(sheet: Sheet, *box: float) -> Axes:
+    axes = sheet.axes(*box)
+    axes.set_axis_off()
+    return axes

@@ -1,0 +1,22 @@
+"""Figures 5, 10 and 11: images where NSGF++ hands over, above what becomes of them."""
+
+from collections.abc import Sequence
+
+from nsgf.config.preset import Figure, Preset
+from nsgf.report.images import Block, as_images, draw_blocks
+from nsgf.report.source import PATH, Panel, demand, flow_steps, two_phase
+from nsgf.report.style import Drawing, look
+
+
+@look()
+def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
+    """Two rows for each data set: after the NSGF steps, and final."""
+    demand(panels, PATH, image=True)
+    return draw_blocks(preset, [_block(panel) for panel in two_phase(panels)])
+
+
+def _block(panel: Panel) -> Block:
+    path, steps = panel.arrays["path"], flow_steps(panel)
+    rows = {f"after {steps} NSGF steps": path[steps], "final": path[-1]}
+    group = [(words, as_images(points, panel.dataset)) for words, points in rows.items()]
+    return Block(panel.title, [group])

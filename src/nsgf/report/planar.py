@@ -1,0 +1,26 @@
+"""What figures of 2-D data sets share: draws of the target law, and frames for points."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from nsgf.data.problem import open_problem
+from nsgf.rng import stream
+
+N_TARGET = 1024
+
+
+def target_points(seed: int, dataset: str) -> np.ndarray:
+    """Draws of a data set's target law, (1024, 2); the same in every figure of a preset."""
+    numbers = stream(seed, "figure target", dataset)
+    return open_problem(dataset, None).target(N_TARGET, numbers).numpy()
+
+
+def frame(axes: Axes, half: float) -> None:
+    """Show the square [-half, half]^2."""
+    axes.set(xlim=(-half, half), ylim=(-half, half), aspect="equal")
+
+
+def dots(axes: Axes, points: np.ndarray, colour: object, size: float, **options) -> None:
+    """Scatter (n, 2) points, without outlines and as pixels in a PDF; size in points squared."""
+    style = {"s": size, "color": [colour], "linewidths": 0, "rasterized": True}
+    axes.scatter(points[:, 0], points[:, 1], **style | options)

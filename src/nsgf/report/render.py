@@ -1,0 +1,101 @@
+"""A table as CSV, Markdown and HTML; the HTML carries its own style and needs no network."""
+
+import html
+
+import pandas as pd
+
+from nsgf.config.published import Published
+from nsgf.registry import DATASETS, METHODS
+from nsgf.report.tables import NOT_RUN
+
+STYLE = """
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}
+table{border-collapse:collapse;margin:1rem 0}
+th,td{padding:.3rem .7rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}
+thead th{border-bottom:2px solid #222}
+td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.note{color:#555}.reproduced,.better{color:#05630a}.worse,.not_reproduced{color:#a01515}
+.notrun{color:#999}
+""".strip()
+
+
+def csv(found: pd.DataFrame) -> str:
+    """Machine-readable table; six significant digits."""
+    return found.to_csv(index=False, float_format="%.6g")
+
+
+def display(found: pd.DataFrame, published: Published) -> pd.DataFrame:
+    """The table as people read it: numbers with their interval, names as printed."""
+    return pd.DataFrame(
+        {
+            "method": [_label(m, published) for m in found["method"]],
+            "data": [DATASETS[d].label for d in found["dataset"]],
+            "NFE": found["nfe"].map(_count),
+            "metric": found["metric"],
+            "ours [interval]": [_interval(row) for _, row in found.iterrows()],
+            "floor": found["floor"].map(_number),
+            "published": found["published"].map(_number),
+            "verdict": found["verdict"].replace("", "no printed value"),
+            "seeds": found["n_seeds"].map(_count),
+            "samples": found["n_samples"].map(_count),
+            "protocol": found["protocol"].fillna(""),
+        }
+    )
+
+
+def markdown(title: str, notes: list[str], shown: pd.DataFrame) -> str:
+    """A Markdown page: title, notes, table."""
+    lines = [f"# {title}", "", *(f"- {n}" for n in notes), ""]
+    lines.append("| " + " | ".join(shown.columns) + " |")
+    lines.append("|" + "---|" * len(shown.columns))
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in shown.itertuples(index=False)]
+    return "\n".join(lines) + "\n"
+
+
+def page(title: str, notes: list[str], shown: pd.DataFrame) -> str:
+    """An HTML page of its own: title, notes, table."""
+    head = "".join(f"<th>{html.escape(c)}</th>" for c in shown.columns)
+    body = "\n".join(
+        "<tr>"
+        + "".join(_html_cell(c, v) for c, v in zip(shown.columns, row, strict=True))
+        + "</tr>"
+        for row in shown.itertuples(index=False)
+    )
+    listed = "".join(f"<li>{html.escape(n)}</li>" for n in notes)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{STYLE}</style><h1>{html.escape(title)}</h1>"
+        f'<ul class="note">{listed}</ul>'
+        f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></html>\n"
+    )
+
+
+def _html_cell(column: str, value: str) -> str:
+    kind = "n" if column in ("NFE", "ours [interval]", "floor", "published", "seeds") else ""
+    if column == "verdict":
+        kind = value.replace(" ", "")
+    return f'<td class="{kind}">{html.escape(value)}</td>'
+
+
+def _cell(value: str) -> str:
+    return value.replace("|", "\\|").replace("\n", " ")
+
+
+def _label(method: str, published: Published) -> str:
+    return METHODS[method].label if method in METHODS else published.methods[method]
+
+
+def _interval(row: pd.Series) -> str:
+    if row["verdict"] == NOT_RUN:
+        return NOT_RUN
+    if pd.isna(row["ci_low"]):
+        return f"{row['mean']:.3g} [one seed]"
+    return f"{row['mean']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
+
+
+def _number(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.3f}"
+
+
+def _count(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:g}"

@@ -1,0 +1,104 @@
+"""One look for all figures, and files whose bytes follow from what is drawn.
+
+A figure is laid out by hand, in inches from the top left corner of a `Sheet`: panels are then
+exactly square, and nothing moves because a label grew. Fonts are matplotlib's own, never the
+machine's.
+"""
+
+import contextlib
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure as Drawing
+
+from nsgf.artifact import atomic
+from nsgf.config.preset import Preset
+from nsgf.registry import METHODS
+
+matplotlib.use("Agg")
+
+FONT, SMALL = 9, 7.5  # points
+INK, GREY = "#1a1a1a", "#6b6b6b"
+TARGET = "#56b4e9"  # Okabe and Ito's sky blue; like the two below, safe for colour-blind readers
+STEPS = LinearSegmentedColormap.from_list("steps", ["#0a3a9e", "#7b3f98", "#d7191c"])
+DPI = {"pdf": 300, "png": 200}  # of a PDF only what is rasterised
+ALWAYS = {
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": FONT,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.6,
+    "text.color": INK,
+    "pdf.fonttype": 42,
+}
+
+
+@contextlib.contextmanager
+def look() -> Iterator[None]:
+    """Draw in the house's look, whatever the user's matplotlibrc says; also a decorator."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(seaborn.axes_style("white") | ALWAYS)
+        yield
+
+
+class Sheet:
+    """A page measured in inches from its top left corner.
+
+    The preset's title stands over everything where the run is reduced.
+
+    Attributes:
+        drawing: matplotlib's figure.
+    """
+
+    def __init__(self, preset: Preset, width: float, height: float):
+        title = textwrap.fill(preset.title, int(15 * width)) if preset.reduced else ""
+        self._head = 0.14 * (title.count("\n") + 1) + 0.12 if title else 0.0
+        self._width, self._height = width, height + self._head
+        self.drawing = Drawing(figsize=(self._width, self._height), facecolor="white")
+        if title:
+            place = {"ha": "center", "va": "top", "fontsize": SMALL, "color": GREY}
+            self.text(width / 2, 0.04 - self._head, title, style="italic", **place)
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Bare axes; the frame stays, ticks do not."""
+        bottom = self._height - self._head - top - height
+        box = (left / self._width, bottom / self._height)
+        axes = self.drawing.add_axes((*box, width / self._width, height / self._height))
+        axes.set(xticks=[], yticks=[])
+        return axes
+
+    def text(self, left: float, top: float, words: str, **options) -> None:
+        """Words at a point; options are matplotlib's."""
+        y = self._height - self._head - top
+        self.drawing.text(left / self._width, y / self._height, words, **options)
+
+
+def method_colour(method: str) -> tuple[float, float, float]:
+    """A method's colour, the same in every figure and safe for colour-blind readers."""
+    palette = seaborn.color_palette("colorblind")
+    return palette[list(METHODS).index(method) % len(palette)]
+
+
+@look()
+def save(drawing: Drawing, pdf: Path, png: Path) -> None:
+    """Write both files, each whole or not at all; equal drawings give equal bytes."""
+    nameless = {
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+        "png": {"Software": None},
+    }
+    for form, path in (("pdf", pdf), ("png", png)):
+        with atomic(path) as temporary:
+            drawing.savefig(
+                temporary,
+                format=form,
+                dpi=DPI[form],
+                metadata=nameless[form],
+                bbox_inches="tight",
+                pad_inches=0.05,
+            )

@@ -1,0 +1,28 @@
+"""Figure 1: trajectories of images from the same noise, the straight flow against NSGF++."""
+
+from collections.abc import Sequence
+
+from nsgf.config.preset import Figure, Preset
+from nsgf.report.images import Block, as_images, draw_blocks
+from nsgf.report.source import PATH, Panel, demand, state_at, two_phase
+from nsgf.report.style import Drawing, look
+
+PROGRESS = {0.0: "start", 0.5: "half of the steps", 1.0: "end"}
+
+
+@look()
+def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
+    """A block for each method, a row for each time; a column is one sample's noise."""
+    demand(panels, PATH, image=True)
+    last = two_phase(panels)
+    ordered = [p for d in figure.datasets for p in panels if p.dataset == d]
+    ordered.sort(key=lambda p: (figure.datasets.index(p.dataset), p in last))
+    return draw_blocks(preset, [_block(panel) for panel in ordered])
+
+
+def _block(panel: Panel) -> Block:
+    rows = [
+        (words, as_images(state_at(panel, progress), panel.dataset))
+        for progress, words in PROGRESS.items()
+    ]
+    return Block(panel.title, [rows])

@@ -1,0 +1,90 @@
+"""`nsgf claims`: the paper's six claims, judged on this run's tables, paths and timings."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nsgf.artifact import record, write_text
+from nsgf.codehash import stage_code
+from nsgf.config.base import load
+from nsgf.config.preset import Preset, Study
+from nsgf.config.published import Published
+from nsgf.jobs import claim_inputs, image_study, timed_jobs
+from nsgf.layout import PUBLISHED, Cell, Layout, sample_units
+from nsgf.report import claims, render
+
+
+def run(preset: Path) -> None:
+    """Write results/<preset>/timings/claims.{csv,md,html}."""
+    whole, published = load(preset, Preset), load(PUBLISHED, Published)
+    layout, reduced = Layout(f"results/{whole.name}"), bool(whole.reduced)
+    tables = {n: pd.read_csv(layout.table(n)) for n in whole.studies}
+    study = image_study(whole)
+    seconds = _seconds(layout, whole)
+    findings = [
+        claims.lowest_w2(tables.get("table1"), published),
+        claims.early_motion(_shares(layout, whole.studies.get("table1")), published),
+        claims.handover(_costs(layout, study), reduced, published),
+        claims.image_rank(tables.get("table2"), published),
+        claims.training_cost(seconds, reduced, published),
+        claims.predictor_time(
+            seconds, study.networks["phase"].iterations if study else 1, reduced, published
+        ),
+    ]
+    found = claims.frame(findings).astype(str)
+    title = f"Claims of the paper - {whole.title}"
+    notes = ["Times are of this machine and run; they are not part of any table."]
+    files = {
+        "csv": found.to_csv(index=False),
+        "md": render.markdown(title, notes, found),
+        "html": render.page(title, notes, found),
+    }
+    for ending, text in files.items():
+        path = Path(layout.claims(ending))
+        write_text(path, text)
+        record(
+            path,
+            stage="claims",
+            config=whole.model_dump(mode="json"),
+            seed=whole.seed,
+            code=stage_code("claims"),
+            inputs=[Path(p) for p in claim_inputs(layout, whole)],
+        )
+
+
+def _shares(layout: Layout, study: Study | None) -> dict:
+    """First-half shares of the 2-D paths: data set -> method -> one value a training seed."""
+    found: dict = {}
+    for dataset in study.datasets if study else ():
+        for method in {"nsgf", "fm"} & set(study.methods):
+            cell = Cell(method, min(study.nfe))
+            paths = [
+                Path(layout.samples(dataset, cell, ".npz").format(**u))
+                for u in sample_units(study, dataset)
+                if u["sample"] == 0
+            ]
+            if all(p.exists() for p in paths):
+                shares = [claims.first_half_share(np.load(p)["path"]) for p in paths]
+                found.setdefault(dataset, {})[method] = shares
+    return found
+
+
+def _costs(layout: Layout, study: Study | None) -> list[dict]:
+    if study is None or "nsgf++" not in study.methods:
+        return []
+    template = layout.samples(study.datasets[0], Cell("nsgf++", None), ".json")
+    units = sample_units(study, study.datasets[0])
+    return [json.loads(Path(template.format(**u)).read_text()) for u in units]
+
+
+def _seconds(layout: Layout, preset: Preset) -> dict[str, float]:
+    """Seconds of one training seed of the image study, by part, from the benchmark files."""
+    found: dict[str, float] = {}
+    for part, name, seeds in timed_jobs(preset):
+        with Path(layout.timing(name)).open() as handle:
+            spent = sum(float(row["s"]) for row in csv.DictReader(handle, delimiter="\t"))
+        found[part] = found.get(part, 0.0) + spent / seeds
+    return found

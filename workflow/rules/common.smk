@@ -1,0 +1,49 @@
+"""The preset, its jobs and what the rules share."""
+
+from snakemake.exceptions import WorkflowError
+from snakemake.io import report as flag_for_report
+from snakemake.utils import validate
+
+from nsgf.config.base import load, read_yaml
+from nsgf.config.preset import Preset
+from nsgf.errors import NsgfError
+from nsgf.jobs import jobs, targets, write_configs
+
+# Jobs are replaced by their command (exec), so that a killed Snakemake takes them along.
+shell.prefix("exec ")
+
+PRESET_FILE = config.get("preset_file", f"config/{config.get('preset', 'quick')}.yaml")
+
+try:
+    PRESET = load(PRESET_FILE, Preset)
+    validate(read_yaml(PRESET_FILE), "../schemas/preset.schema.json", set_default=False)
+    JOBS = jobs(PRESET)
+    TARGETS = targets(PRESET, config.get("only"))
+    write_configs(PRESET)
+except NsgfError as error:
+    raise WorkflowError(str(error))
+
+LOGS = f"logs/{PRESET.name}"
+TIMINGS = f"results/{PRESET.name}/timings"
+ENVIRONMENT = "../../environment.yml"
+# Downloads need a network and the last stages take seconds: both stay off cluster nodes.
+LOCAL_STAGES = ("fetch", "table", "figure", "claims")
+CATEGORIES = {"table": "Tables", "figure": "Figures", "claims": "Claims"}
+
+
+def in_report(job):
+    """Outputs of a job that the HTML report shows, flagged for it."""
+    return [
+        flag_for_report(
+            path,
+            caption=f"../report/{job.stage}.rst",
+            category=CATEGORIES[job.stage],
+            labels=job.labels | {"format": path.rsplit(".", 1)[1]},
+        )
+        for path in job.shown
+    ]
+
+
+def literal(text):
+    """A parameter whose braces are path templates of ours, not wildcards of Snakemake's."""
+    return lambda wildcards: text
