@@ -24,7 +24,19 @@ if TYPE_CHECKING:
     import numpy as np
 
 SIDECAR = ".prov.json"
-VERSIONS = ("torch", "torchvision", "geomloss", "POT", "numpy", "scipy", "clean-fid", "torchcfm")
+VERSIONS = [
+    "torch",
+    "torchvision",
+    "geomloss",
+    "POT",
+    "numpy",
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "seaborn",
+    "clean-fid",
+    "torchcfm",
+]
 
 
 @contextlib.contextmanager

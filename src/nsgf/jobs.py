@@ -16,7 +16,7 @@ from nsgf.config.base import Model
 from nsgf.config.compute import Resources
 from nsgf.config.metrics import EvaluateStage
 from nsgf.config.pool import PoolStage
-from nsgf.config.preset import Figure, Preset, Study
+from nsgf.config.preset import Preset, Study
 from nsgf.config.sample import SampleStage
 from nsgf.config.train import TrainStage
 from nsgf.data.arrays import ARRAYS as IMAGE_ARRAYS
@@ -28,6 +28,7 @@ from nsgf.layout import (
     Layout,
     Unit,
     cells,
+    figure_inputs,
     sample_units,
     with_sidecars,
 )
@@ -361,35 +362,17 @@ def _table(layout: Layout, preset: Preset, name: str) -> Job:
 
 def _figure(layout: Layout, preset: Preset, name: str) -> Job:
     figure, whole = preset.figures[name], layout.config("preset")
+    drawn = figure_inputs(layout, preset.studies[figure.study], figure)
     return Job(
         "figure",
         f"figure-{name}",
         figure.study,
-        inputs=(whole, *figure_inputs(layout, preset.studies[figure.study], figure)),
+        inputs=(whole, *drawn, *(p.replace(".npz", ".json") for p in drawn)),
         outputs=with_sidecars(layout.figure(name, e) for e in ("pdf", "png")),
         arguments=f"--preset {whole} --figure {name}",
         code=stage_code("figure", figure=figure.kind),
         labels={"figure": name.removeprefix("figure"), "shows": ", ".join(figure.datasets)},
     )
-
-
-def figure_cells(study: Study, figure: Figure) -> list[Cell]:
-    """Cells that a figure shows: those at its NFE, or of methods that find out their own."""
-    return [c for c in cells(study) if c.nfe == figure.nfe]
-
-
-def figure_inputs(layout: Layout, study: Study, figure: Figure) -> list[str]:
-    """What a figure is drawn from: the first seed's paths, or its neighbours."""
-    first = {"seed": 0, "sample": 0}
-    return [
-        (
-            layout.metrics(dataset, cell, ".npz")
-            if figure.kind == "neighbours"
-            else layout.samples(dataset, cell, ".npz")
-        ).format(**first)
-        for dataset in figure.datasets
-        for cell in figure_cells(study, figure)
-    ]
 
 
 def image_study(preset: Preset) -> Study | None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nsgf.artifact import sidecar
-from nsgf.config.preset import Study
+from nsgf.config.preset import Figure, Study
 from nsgf.registry import DATASETS, METHODS
 
 DATA = "data/processed"
@@ -115,3 +115,23 @@ class Layout:
     def figure(self, name: str, ending: str) -> str:
         """A figure."""
         return f"{self.root}/figures/{name}.{ending}"
+
+
+def figure_cells(study: Study, figure: Figure) -> list[Cell]:
+    """Cells that a figure shows: those at its NFE, or of methods that find out their own."""
+    return [c for c in cells(study) if c.nfe == figure.nfe]
+
+
+def figure_inputs(layout: Layout, study: Study, figure: Figure) -> list[str]:
+    """What a figure is drawn from: the first seed's paths, or its neighbours.
+
+    The cost of each lies in the .json beside it.
+    """
+    first, kind = {"seed": 0, "sample": 0}, figure.kind
+    return [
+        (layout.metrics if kind == "neighbours" else layout.samples)(dataset, cell, ".npz").format(
+            **first
+        )
+        for dataset in figure.datasets
+        for cell in figure_cells(study, figure)
+    ]

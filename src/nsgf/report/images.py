@@ -12,6 +12,7 @@ from nsgf.registry import DATASETS
 from nsgf.report.style import FONT, SMALL, Drawing, Sheet
 
 COLUMNS = 10
+ENLARGED = 4  # pixels of a strip a pixel of an image, each way
 SIDE, GAP = 0.56, 0.04  # inches: an image, and the space between images
 RIGHT, HEAD, BETWEEN, PER_LETTER = 0.04, 0.26, 0.1, 0.058
 Row = tuple[str, np.ndarray]  # label, images uint8 (k, c, h, w)
@@ -33,9 +34,9 @@ def as_images(points: np.ndarray, dataset: str) -> np.ndarray:
 
 def strip(images: np.ndarray) -> np.ndarray:
     """Images side by side on white, uint8 (h, w', 3); at most `COLUMNS` are shown."""
-    shown = images[:COLUMNS]
+    shown = images[:COLUMNS].repeat(ENLARGED, axis=2).repeat(ENLARGED, axis=3)
     k, _, h, w = shown.shape
-    space = max(1, round(w * GAP / SIDE))
+    space = round(w * GAP / SIDE)
     wide = np.full((h, k * (w + space) - space, 3), 255, np.uint8)
     for i, image in enumerate(shown):
         wide[:, i * (w + space) : i * (w + space) + w] = image.transpose(1, 2, 0)

@@ -21,7 +21,7 @@ def _block(panel: Panel) -> Block:
     samples, near = panel.arrays["samples"], panel.arrays["neighbours"]
     starts = range(0, min(len(samples), MOST_GROUPS * COLUMNS), COLUMNS)
     return Block(
-        panel.title,
+        f"{panel.title}, uncurated",
         [
             [("sample", samples[i : i + COLUMNS]), ("nearest in training", near[i : i + COLUMNS])]
             for i in starts

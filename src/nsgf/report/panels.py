@@ -16,7 +16,7 @@ from nsgf.report.style import FONT, SMALL, Drawing, Sheet, look, method_colour
 FRACTIONS = {0.0: "start", 0.25: "1/4", 0.5: "1/2", 0.75: "3/4", 1.0: "end of the path"}
 HALF = 6  # data units
 SIZE, GAP, BLOCK = 1.18, 0.06, 0.24  # inches; BLOCK is what a data set's heading takes
-LEFT, TOP, BOTTOM = 0.42, 0.22, 0.22
+LEFT, TOP, BOTTOM = 0.5, 0.22, 0.22
 FAINT = "#c9c9c9"
 
 
@@ -39,7 +39,7 @@ def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
         top += BLOCK
         for panel in block:
             words = panel.method_title.replace(", ", "\n")
-            sheet.text(LEFT / 2 - 0.04, top + SIZE / 2, words, rotation=90, **middle)
+            sheet.text(0.19, top + SIZE / 2, words, rotation=90, **middle)
             _draw_row(sheet, top, preset.seed, panel, last=panel is panels[-1])
             top += pitch
     return sheet.drawing

@@ -15,9 +15,10 @@ from nsgf.report.planar import dots, frame, target_points
 from nsgf.report.source import PATH, Panel, demand, method_title
 from nsgf.report.style import FONT, INK, SMALL, STEPS, TARGET, Drawing, Sheet, look
 
-WIDTH, LARGEST = 6.4, 2.1  # inches: of all panels of a row, and of one at most
+WIDTH, LARGEST = 6.4, 2.9  # inches: of all panels of a row, and of one at most
 GAP, LEFT, TOP, BOTTOM = 0.08, 0.42, 0.26, 0.36  # inches
 N_PATHS = 200
+STRAY = 5e-4  # share of points that may lie beyond a side of the window
 
 
 @look()
@@ -38,8 +39,9 @@ def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
         for i, row in enumerate(rows):
             panel = shown.get((column, row)) or shown[row, column]
             axes = sheet.axes(LEFT + j * pitch, TOP + i * pitch, size, size)
-            draw_paths(axes, panel, target_points(preset.seed, panel.dataset))
-            frame(axes, half_width([p for p in panels if p.dataset == panel.dataset]))
+            target = target_points(preset.seed, panel.dataset)
+            draw_paths(axes, panel, target, dot=2.2 * size)
+            frame(axes, *window([p for p in panels if p.dataset == panel.dataset], target))
     for i, row in enumerate(rows):
         words, place = heads[row].replace(", ", "\n"), {"ha": "center", "va": "center"}
         sheet.text(LEFT / 2, TOP + i * pitch + size / 2, words, rotation=90, **place)
@@ -47,17 +49,19 @@ def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     return sheet.drawing
 
 
-def half_width(panels: Sequence[Panel]) -> float:
-    """Half the side of a window that holds all but stray points of the paths."""
-    return 1.08 * float(np.quantile(np.abs([p.arrays["path"] for p in panels]), 0.9995))
+def window(panels: Sequence[Panel], target: np.ndarray) -> tuple[float, np.ndarray]:
+    """Half the side and the centre of a square that holds all but stray points."""
+    points = np.concatenate([target, *(p.arrays["path"].reshape(-1, 2) for p in panels)])
+    low, high = np.quantile(points, [STRAY, 1 - STRAY], axis=0)
+    return 1.08 * float((high - low).max()) / 2, (low + high) / 2
 
 
-def draw_paths(axes: Axes, panel: Panel, target: np.ndarray) -> None:
-    """Target below, then paths, then the points where they start."""
+def draw_paths(axes: Axes, panel: Panel, target: np.ndarray, dot: float) -> None:
+    """Target below, then paths, then the points where they start; dots in points squared."""
     path = panel.arrays["path"][:, :N_PATHS]
-    dots(axes, target, TARGET, 5, alpha=0.6, zorder=1)
+    dots(axes, target, TARGET, dot, alpha=0.6, zorder=1)
     axes.add_collection(segments(path))
-    dots(axes, path[0], INK, 5, zorder=3)
+    dots(axes, path[0], INK, dot, zorder=3)
 
 
 def segments(path: np.ndarray) -> LineCollection:

@@ -1,5 +1,7 @@
 """What figures of 2-D data sets share: draws of the target law, and frames for points."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -15,9 +17,10 @@ def target_points(seed: int, dataset: str) -> np.ndarray:
     return open_problem(dataset, None).target(N_TARGET, numbers).numpy()
 
 
-def frame(axes: Axes, half: float) -> None:
-    """Show the square [-half, half]^2."""
-    axes.set(xlim=(-half, half), ylim=(-half, half), aspect="equal")
+def frame(axes: Axes, half: float, centre: Sequence[float] = (0, 0)) -> None:
+    """Show the square of side 2 half around a centre."""
+    x, y = centre
+    axes.set(xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal")
 
 
 def dots(axes: Axes, points: np.ndarray, colour: object, size: float, **options) -> None:

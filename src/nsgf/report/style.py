@@ -58,12 +58,12 @@ class Sheet:
 
     def __init__(self, preset: Preset, width: float, height: float):
         title = textwrap.fill(preset.title, int(15 * width)) if preset.reduced else ""
-        self._head = 0.14 * (title.count("\n") + 1) + 0.12 if title else 0.0
+        self._head = 0.155 * (title.count("\n") + 1) + 0.04 if title else 0.0
         self._width, self._height = width, height + self._head
         self.drawing = Drawing(figsize=(self._width, self._height), facecolor="white")
         if title:
             place = {"ha": "center", "va": "top", "fontsize": SMALL, "color": GREY}
-            self.text(width / 2, 0.04 - self._head, title, style="italic", **place)
+            self.text(width / 2, 0.02 - self._head, title, style="italic", **place)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         """Bare axes; the frame stays, ticks do not."""

@@ -34,6 +34,8 @@ def sample(task: Task) -> Samples:
         before = straight.calls
         if settings.solver == "dopri5":
             x = integrate_adaptive(straight, x, handover, settings.tolerance)
+            if watch:
+                watch.add(x, 1.0)
         else:
             steps = straight_steps(handover, settings.omega)
             x = integrate_steps(

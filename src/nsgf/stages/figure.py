@@ -7,8 +7,7 @@ from nsgf.codehash import stage_code
 from nsgf.config.base import load
 from nsgf.config.preset import Figure, Preset
 from nsgf.errors import NsgfError
-from nsgf.jobs import figure_cells, figure_inputs
-from nsgf.layout import Layout
+from nsgf.layout import Layout, figure_cells, figure_inputs
 from nsgf.registry import lookup, module_of
 from nsgf.report.source import read
 from nsgf.report.style import save

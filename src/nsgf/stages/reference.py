@@ -70,20 +70,20 @@ def _images(stage, unit, folder: Path, weights: Path | None, device, target: Pat
     from nsgf.data.arrays import load as load_images
     from nsgf.metrics.images import Distances
 
-    test, labels = load_images(folder, "test")
-    train, _ = load_images(folder, "train")
     metrics = stage.metrics
+    train, _ = load_images(folder, "train")
+    against, _ = load_images(folder, metrics.against)
     numbers = stream(stage.seed, "reference", unit["dataset"])
-    # A random part of the test set: some sets are stored in the order of their sources.
-    chosen = np.sort(torch.randperm(len(test), generator=numbers)[: metrics.n_test].numpy())
+    # A random part of the split: some sets are stored in the order of their sources.
+    chosen = np.sort(torch.randperm(len(against), generator=numbers)[: metrics.n_test].numpy())
     floor = np.sort(torch.randperm(len(train), generator=numbers)[: metrics.n_floor].numpy())
     distances = Distances(metrics.kid_subsets, metrics.kid_subset_size)
     spaces, kept, inputs = {}, {}, [folder / "test_images.npy", folder / "train_images.npy"]
     for extractor in extractors(stage, weights, device):
-        features = extractor.features(test[chosen])
+        features = extractor.features(against[chosen])
         kept[extractor.name] = features
         spaces[extractor.name] = {
-            "protocol": f"{extractor.protocol}; {len(chosen)} test images",
+            "protocol": f"{extractor.protocol}; {len(chosen)} {metrics.against} images",
             "weights": extractor.digest,
             "floors": distances.between(
                 extractor, extractor.features(train[floor]), features, numbers
@@ -94,7 +94,7 @@ def _images(stage, unit, folder: Path, weights: Path | None, device, target: Pat
     facts = {}
     if weights:
         inputs.append(weights)
-        facts["classifier_accuracy"] = _accuracy(weights, test, labels, device)
+        facts["classifier_accuracy"] = _accuracy(weights, *load_images(folder, "test"), device)
     return {"spaces": spaces, "facts": facts}, inputs
 
 
@@ -108,7 +108,8 @@ def extractors(stage: EvaluateStage, weights: Path | None, device) -> list[Extra
     for name in stage.metrics.features:
         if name == "inception":
             if features.inception_available():
-                found.append(features.build(name, device))
+                mode = stage.metrics.inception_mode
+                found.append(features.build(name, device, mode=mode))
             else:
                 print("inception weights are not here: no FID, no IS", flush=True)
         elif name == "classifier":

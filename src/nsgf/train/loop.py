@@ -43,7 +43,8 @@ class TrainingRun:
             nn.utils.clip_grad_norm_(self.net.parameters(), config.clip)
         self.optimiser.step()
         if config.ema:
-            torch._foreach_lerp_(self.average, list(self.net.parameters()), 1 - config.ema)
+            with torch.no_grad():
+                torch._foreach_lerp_(self.average, list(self.net.parameters()), 1 - config.ema)
         self.step += 1
         self._losses.append(loss.detach())
         if self.step % config.log_every == 0 or self.step == config.iterations:

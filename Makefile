@@ -1,0 +1,36 @@
+# The only entry points that a newcomer needs. `make reproduce [PRESET=quick|cpu|paper] [ONLY=table1]`
+PRESET ?= quick
+ONLY ?=
+CORES ?= $(shell nproc)
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := requirements/torch.txt requirements/lock.txt pyproject.toml
+# One thread a job is set in the configuration; libraries that read the environment are told too.
+export OMP_NUM_THREADS ?= 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup reproduce test lint clean
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+setup: $(VENV)/.ready ## Install the locked environment into .venv
+
+$(VENV)/.ready: $(LOCKS)
+	@PYTHON="$(PYTHON)" requirements/install.sh $(VENV)
+	@touch $@
+
+reproduce: setup ## Data to report: PRESET=quick|cpu|paper, ONLY=table1|table2|table3
+	@$(BIN)/python workflow/reproduce.py --preset "$(PRESET)" --only "$(ONLY)" --cores "$(CORES)"
+
+test: setup ## All tests
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup ## ruff, snakefmt, snakemake --lint
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/snakefmt --check Snakefile workflow
+	@$(BIN)/snakemake --lint
+
+clean: ## Remove results and logs of PRESET; downloads and the environment stay
+	rm -rf "results/$(PRESET)" "logs/$(PRESET)"

@@ -1,0 +1,308 @@
+"""Figures: what each kind shows, equal bytes for equal inputs, and errors that say what to do."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_rgb
+
+from nsgf.artifact import sha256_file, sidecar
+from nsgf.codehash import stage_code
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.errors import NsgfError
+from nsgf.layout import Cell, Layout, figure_cells, figure_inputs
+from nsgf.registry import DATASETS, module_of
+from nsgf.report import images, source
+from nsgf.report.panels import FRACTIONS
+from nsgf.stages import figure
+
+STEPS, HANDOVER = 4, 2  # of the toy paths
+M = 12
+FLOW = {"flow": {"steps": STEPS, "step_size": 0.3, "blur": 0.5}, "pool": {"batches": 1}}
+NET = {"net": {"kind": "mlp"}, "iterations": 1, "batch_size": 2, "lr": 0.1}
+PLANAR = {
+    "datasets": ["moons", "8gaussians"],
+    "methods": ["nsgf", "fm"],
+    "train_seeds": 1,
+    "nfe": [STEPS],
+    "trajectories": {"t": FLOW},
+    "networks": {"velocity": NET, "straight": NET},
+    "sampling": {},
+    "metrics": {},
+}
+UNET = NET | {"net": {"kind": "unet", "channels": 8, "multipliers": [1, 2]}}
+IMAGES = PLANAR | {
+    "datasets": ["mnist", "cifar10"],
+    "methods": ["nsgf++", "straight"],
+    "nfe": [],
+    "networks": {
+        "velocity": UNET,
+        "straight": UNET,
+        "phase": NET | {"net": {"kind": "phase_cnn"}},
+    },
+}
+FIGURES = {
+    "paths": {"study": "table1", "datasets": ["moons", "8gaussians"], "nfe": STEPS},
+    "panels": {"study": "table1", "datasets": ["moons", "8gaussians"], "nfe": STEPS},
+    "phases": {"study": "table3", "datasets": ["mnist", "cifar10"]},
+    "trajectories": {"study": "table3", "datasets": ["cifar10"]},
+    "neighbours": {"study": "table3", "datasets": ["mnist"]},
+}
+PRESET = {
+    "name": "toy",
+    "title": "Reduced run (toy)",
+    "reduced": ["all of it"],
+    "seed": 3,
+    "studies": {"table1": PLANAR, "table3": IMAGES},
+    "figures": {kind: {"kind": kind} | settings for kind, settings in FIGURES.items()},
+}
+
+
+def toy_path(dataset: str, method: str) -> dict[str, np.ndarray]:
+    """A path whose every coordinate is its time, in [0, 1], times one plus the sample's number."""
+    size = int(np.prod(DATASETS[dataset].shape))
+    times = np.linspace(0, 1, STEPS + 1)[:, None].repeat(M, axis=1)
+    if method == "nsgf":
+        times = times * STEPS - STEPS
+    progress = np.linspace(0, 1, STEPS + 1)
+    path = np.einsum("s,m,d->smd", progress, np.linspace(-1, 1, M), np.ones(size))
+    if method == "nsgf++":
+        times[:HANDOVER] = np.arange(-HANDOVER, 0)[:, None]
+        times[HANDOVER + 1 :, 0] = 1.0  # the first sample arrives early
+        path[HANDOVER + 1 :, 0] = path[-1, 0]
+    return {"path": path.astype(np.float32), "times": times.astype(np.float32)}
+
+
+def toy_neighbours(dataset: str) -> dict[str, np.ndarray]:
+    shape = (M, *DATASETS[dataset].shape)
+    samples = np.full(shape, 200, np.uint8)
+    return {"samples": samples, "neighbours": samples // 2, "index": np.arange(M)}
+
+
+@pytest.fixture
+def preset(tmp_path, monkeypatch) -> Path:
+    """A working directory with a preset and everything that its figures are drawn from."""
+    monkeypatch.chdir(tmp_path)
+    path = write_preset({})
+    whole = load(path, Preset)
+    layout = Layout(f"results/{whole.name}")
+    for kind, wanted in whole.figures.items():
+        study = whole.studies[wanted.study]
+        files = iter(figure_inputs(layout, study, wanted))
+        for dataset in wanted.datasets:
+            for cell in figure_cells(study, wanted):
+                file = Path(next(files))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                near = kind == "neighbours"
+                arrays = toy_neighbours(dataset) if near else toy_path(dataset, cell.method)
+                np.savez(file, **arrays)
+                cost = {"nfe": float(cell.nfe or 7.25)}
+                file.with_suffix(".json").write_text(json.dumps({"cost": cost} if near else cost))
+    return path
+
+
+def write_preset(changes: dict) -> Path:
+    path = Path("preset.yaml")
+    path.write_text(yaml.safe_dump(PRESET | changes))
+    return path
+
+
+def drawn(preset: Path, kind: str):
+    """Matplotlib's figure, without the files."""
+    whole = load(preset, Preset)
+    wanted = whole.figures[kind]
+    study = whole.studies[wanted.study]
+    shown = [(d, c) for d in wanted.datasets for c in figure_cells(study, wanted)]
+    files = figure_inputs(Layout("results/toy"), study, wanted)
+    panels = [source.read(Path(f), *which) for f, which in zip(files, shown, strict=True)]
+    return module_of(f"nsgf.report.{kind}").draw(whole, wanted, panels)
+
+
+def words_of(drawing) -> list[str]:
+    return [text.get_text() for text in drawing.texts]
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_a_figure_is_two_files_with_provenance_and_equal_bytes_when_drawn_again(kind, preset):
+    files = [Path(f"results/toy/figures/{kind}.{ending}") for ending in ("pdf", "png")]
+    figure.run(preset, kind)
+    first = [file.read_bytes() for file in files]
+    figure.run(preset, kind)
+    assert [file.read_bytes() for file in files] == first
+    for file in files:
+        facts = json.loads(sidecar(file).read_text())
+        assert facts["sha256"] == sha256_file(file)
+        assert facts["code"] == stage_code("figure", figure=kind)
+        assert facts["config"]["kind"] == kind
+        endings = {Path(name).suffix for name in facts["inputs"]}
+        assert endings == {".npz", ".json"}
+
+
+def test_bytes_depend_on_neither_the_process_nor_the_users_matplotlibrc(preset, monkeypatch):
+    figure.run(preset, "neighbours")
+    files = [Path(f"results/toy/figures/neighbours.{ending}") for ending in ("pdf", "png")]
+    first = [file.read_bytes() for file in files]
+    Path("matplotlibrc").write_text("font.size: 20\nsavefig.dpi: 50\npdf.compression: 0\n")
+    code = "from nsgf.cli import main; main(['figure', '--preset', 'preset.yaml', '--figure', "
+    monkeypatch.setenv("PYTHONHASHSEED", "1")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    subprocess.run([sys.executable, "-c", code + "'neighbours'])"], check=True)
+    assert [file.read_bytes() for file in files] == first
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_the_title_stands_over_a_figure_only_where_the_run_is_reduced(kind, preset):
+    assert PRESET["title"] in words_of(drawn(preset, kind))
+    assert PRESET["title"] not in words_of(drawn(write_preset({"reduced": []}), kind))
+
+
+def test_paths_have_a_square_panel_for_each_data_set_and_method(preset):
+    drawing = drawn(preset, "paths")
+    panels = [axes for axes in drawing.axes if axes.axison]
+    assert len(panels) == 4
+    width, height = drawing.get_size_inches()
+    for axes in panels:
+        box = axes.get_position()
+        assert box.width * width == pytest.approx(box.height * height)
+        assert axes.get_aspect() == 1
+    assert {"moons", "8gaussians", "NSGF\nNFE 4"} <= set(words_of(drawing))
+
+
+def test_paths_start_black_and_turn_from_blue_to_red(preset):
+    axes = next(axes for axes in drawn(preset, "paths").axes if axes.axison)
+    target, prior = (c for c in axes.collections if isinstance(c, PathCollection))
+    (lines,) = (c for c in axes.collections if isinstance(c, LineCollection))
+    assert len(target.get_offsets()) == 1024
+    assert len(prior.get_offsets()) == M
+    assert max(prior.get_facecolor()[0][:3]) < 0.2
+    colours = lines.get_color()
+    assert len(colours) == len(lines.get_segments()) == STEPS * M
+    assert colours[0][2] > 0.5 > colours[0][0]
+    assert colours[-1][0] > 0.5 > colours[-1][2]
+    assert target.get_zorder() < lines.get_zorder() < prior.get_zorder()
+
+
+def test_panels_have_five_times_for_each_method_and_data_set(preset):
+    drawing = drawn(preset, "panels")
+    assert len(drawing.axes) == 2 * 2 * 5
+    assert all(axes.get_xlim() == axes.get_ylim() == (-6, 6) for axes in drawing.axes)
+    assert set(FRACTIONS.values()) < set(words_of(drawing))
+    for axes, fraction in zip(drawing.axes, list(FRACTIONS) * 4, strict=True):
+        target, cloud = axes.collections
+        expected = fraction * np.linspace(-1, 1, M)
+        np.testing.assert_allclose(cloud.get_offsets()[:, 0], expected, atol=1e-6)
+        assert min(target.get_facecolor()[0][:3]) > 0.7  # faint
+    assert len({to_rgb(axes.collections[1].get_facecolor()[0]) for axes in drawing.axes}) == 2
+
+
+def test_phases_show_the_hand_over_above_the_end_for_the_two_phase_method_alone(preset):
+    drawing = drawn(preset, "phases")
+    words = words_of(drawing)
+    assert words.count(f"after {HANDOVER} NSGF steps") == words.count("final") == 2
+    assert "MNIST: NSGF++, NFE 7.2" in words
+    assert not any("Straight" in word for word in words)
+    after, final = (axes.images[0].get_array() for axes in drawing.axes[:2])
+    stored = toy_path("mnist", "nsgf++")["path"]
+    np.testing.assert_array_equal(after, images.strip(images.as_images(stored[HANDOVER], "mnist")))
+    np.testing.assert_array_equal(final, images.strip(images.as_images(stored[-1], "mnist")))
+
+
+def test_trajectories_show_three_times_of_each_method_nsgf_pp_last(preset):
+    drawing = drawn(preset, "trajectories")
+    assert len(drawing.axes) == 2 * 3
+    headings = [word for word in words_of(drawing) if word.startswith("CIFAR-10")]
+    assert [word.split(": ")[1].split(",")[0] for word in headings] == [
+        "Straight flow alone",
+        "NSGF++",
+    ]
+    start, half, end = (axes.images[0].get_array() for axes in drawing.axes[:3])
+    assert tuple(start[0, 0]) == (128, 128, 128)
+    assert (half[0, 0, 0], end[0, 0, 0]) == (64, 0)
+
+
+def test_neighbours_stand_below_their_samples_in_order(preset):
+    drawing = drawn(preset, "neighbours")
+    assert len(drawing.axes) == 2 * 2 * 2  # cells, groups of ten, sample and neighbour
+    sample, near = (axes.images[0].get_array() for axes in drawing.axes[:2])
+    assert (sample[0, 0, 0], near[0, 0, 0]) == (200, 100)
+    assert drawing.axes[2].images[0].get_array().shape[1] < sample.shape[1]  # the two left over
+
+
+def test_the_state_at_a_fraction_is_that_of_each_samples_own_path():
+    panel = source.Panel("mnist", Cell("nsgf++", None), 1.0, toy_path("mnist", "nsgf++"))
+    path = panel.arrays["path"]
+    np.testing.assert_array_equal(source.state_at(panel, 0.0), path[0])
+    np.testing.assert_array_equal(source.state_at(panel, 1.0), path[-1])
+    middle = source.state_at(panel, 0.5)
+    np.testing.assert_allclose(middle[1:], path[2, 1:])  # four steps
+    np.testing.assert_allclose(middle[0], (path[1, 0] + path[2, 0]) / 2)  # three steps
+    assert source.flow_steps(panel) == HANDOVER
+
+
+def test_a_strip_is_white_between_images_and_has_three_channels():
+    grey = np.zeros((3, 1, 28, 28), np.uint8)
+    strip = images.strip(grey)
+    assert strip.shape == (112, 3 * 112 + 2 * 8, 3)
+    assert (strip[:, 112:120] == 255).all()
+    assert strip[:, :112].max() == 0
+    colour = np.arange(12, dtype=np.uint8).reshape(1, 3, 2, 2)
+    np.testing.assert_array_equal(images.strip(colour)[::4, ::4], colour[0].transpose(1, 2, 0))
+
+
+def failure(preset: Path, name: str) -> NsgfError:
+    with pytest.raises(NsgfError) as caught:
+        figure.run(preset, name)
+    return caught.value
+
+
+def test_an_unknown_figure_is_named_with_the_nearest(preset):
+    assert "unknown figure 'path'" in failure(preset, "path").what
+    assert "did you mean 'paths'" in failure(preset, "path").mend
+
+
+@pytest.mark.parametrize("ending", [".npz", ".json"])
+def test_a_missing_input_is_named_with_the_command_that_makes_it(ending, preset):
+    lost = Path(f"results/toy/samples/moons/fm-{STEPS}/seed0-0{ending}")
+    lost.unlink()
+    error = failure(preset, "paths")
+    assert str(lost) in error.what
+    assert "make reproduce PRESET=toy ONLY=table1" in error.mend
+    assert not Path("results/toy/figures").exists()
+
+
+def test_a_damaged_input_is_named(preset):
+    Path(f"results/toy/samples/moons/fm-{STEPS}/seed0-0.npz").write_bytes(b"PK\x03\x04 no archive")
+    assert f"fm-{STEPS}/seed0-0.npz" in failure(preset, "paths").what
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "says"),
+    [
+        ("paths", {"study": "table3", "datasets": ["mnist"], "nfe": None}, "2-D points"),
+        ("phases", {"study": "table1", "datasets": ["moons"], "nfe": STEPS}, "shows images"),
+        ("panels", {"nfe": 50}, "no cell at nfe 50"),
+    ],
+)
+def test_a_figure_of_the_wrong_kind_is_refused(kind, changes, says, preset):
+    path = write_preset({"figures": {"x": PRESET["figures"][kind] | changes}})
+    assert says in failure(path, "x").what
+
+
+def test_states_that_an_adaptive_solver_did_not_keep_are_not_made_up(preset):
+    adaptive = IMAGES | {"sampling": {"solver": "dopri5"}}
+    path = write_preset({"studies": PRESET["studies"] | {"table3": adaptive}})
+    assert "dopri5" in failure(path, "phases").what
+    figure.run(path, "neighbours")
+
+
+def test_editing_one_kind_does_not_touch_the_others():
+    codes = {stage_code("figure", figure=kind) for kind in FIGURES}
+    assert len(codes) == len(FIGURES)
+    here = Path(figure.__file__).read_text()
+    assert not any(f"nsgf.report.{kind}" in here or f"import {kind}" in here for kind in FIGURES)

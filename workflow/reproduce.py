@@ -1,0 +1,231 @@
+"""Run a preset from a fresh machine to its report; what `make reproduce` and `dvc repro` call.
+
+Snakemake owns the DAG. This file validates the preset first, so that a typing mistake costs a second
+and one message; clears a lock that a killed run left behind; shows one progress line instead of
+Snakemake's log (which goes to logs/<preset>/snakemake.log); and makes the HTML report.
+"""
+
+import argparse
+import ctypes
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from tqdm import tqdm
+
+from nsgf.artifact import write_json
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.errors import NsgfError
+from nsgf.jobs import jobs, targets
+
+DONE = re.compile(r"(\d+) of (\d+) steps")
+FAILED = re.compile(r"Error in rule ([^\s:,]+)")
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Reproduce a preset; the exit code is Snakemake's."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", default="quick", help="quick, cpu, paper, or a file")
+    parser.add_argument("--only", default=None, help="one study, such as table1")
+    parser.add_argument("--cores", default=str(os.cpu_count()), help="jobs at a time")
+    arguments, extra = parser.parse_known_args()
+    try:
+        return reproduce(arguments.preset, arguments.only or None, arguments.cores, extra)
+    except NsgfError as error:
+        print(f"nsgf: {error}", file=sys.stderr)
+        return 1
+
+
+def reproduce(name: str, only: str | None, cores: str, extra: list[str]) -> int:
+    """Run everything that the preset (or its study `only`) asks for, then report.
+
+    Raises:
+        NsgfError: the preset is not possible, or another run is under way in this folder.
+    """
+    file = name if name.endswith((".yaml", ".json")) else f"config/{name}.yaml"
+    preset = load(Path(file), Preset)
+    wanted = targets(preset, only)
+    settings = ["--config", f"preset_file={file}", *([f"only={only}"] if only else [])]
+    with _only_run():
+        _clear_stale_lock()
+        log = Path(f"logs/{preset.name}/snakemake.log")
+        code, ran, failed, cost = _run_snakemake(["--cores", cores, *extra, *settings], log)
+        if code:
+            _explain(preset, failed, log)
+            return code
+        if ran and "--dry-run" not in extra and "-n" not in extra:
+            write_json(Path(f"results/{preset.name}/timings/run.json"), cost)
+        report = Path(f"results/{preset.name}/report{'-' + only if only else ''}.html")
+        made = _report(report, wanted, settings, log)
+    if not ran and not made:
+        print(f"Nothing to do: preset {preset.name} is complete.")
+    elif ran:
+        print(
+            f"{ran} jobs in {cost['wall_s'] / 60:.1f} min, peak memory {cost['peak_rss_mb']:.0f} MB,"
+            f" cores busy {100 * cost['busy_fraction']:.0f} %"
+        )
+    for study in preset.studies if only is None else [only]:
+        print(f"  {study}  results/{preset.name}/tables/{study}.md")
+    print(f"  report  {report}")
+    return 0
+
+
+def _run_snakemake(words: list[str], log: Path) -> tuple[int, int, list[str], dict]:
+    """Run Snakemake; returns its exit code, jobs done, failed rules and what it cost."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=_die_with_parent,
+    )
+    meter, failed, done = Meter(process.pid), [], 0
+    with log.open("w") as copy, tqdm(desc="jobs", unit="job", disable=None) as bar:
+        for line in process.stdout:
+            copy.write(line)
+            copy.flush()
+            meter.read()
+            if match := DONE.search(line):
+                done, bar.total = int(match[1]), int(match[2])
+                bar.update(done - bar.n)
+                if not sys.stderr.isatty():
+                    print(f"{done}/{bar.total} jobs, {meter.wall:.0f} s", flush=True)
+            if match := FAILED.search(line):
+                failed.append(match[1])
+    code = process.wait()
+    return code, done, failed, meter.cost()
+
+
+class Meter:
+    """Peak memory and busy cores of Snakemake and its jobs, read about once a second."""
+
+    def __init__(self, pid: int):
+        self._root, self._start, self._peak = psutil.Process(pid), time.monotonic(), 0
+        self._stop = False
+        import threading
+
+        self._cpu: dict[int, float] = {}
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    @property
+    def wall(self) -> float:
+        return time.monotonic() - self._start
+
+    def read(self) -> None:
+        """One reading; a process that has just ended is left out."""
+        total = 0
+        for process in self._tree():
+            try:
+                times = process.cpu_times()
+                total += process.memory_info().rss
+                self._cpu[process.pid] = times.user + times.system
+            except psutil.NoSuchProcess:
+                continue
+        self._peak = max(self._peak, total)
+
+    def cost(self) -> dict:
+        """Wall seconds, peak memory, and the share of core time that was used."""
+        self._stop = True
+        cores = len(os.sched_getaffinity(0))
+        return {
+            "wall_s": round(self.wall, 1),
+            "peak_rss_mb": round(self._peak / 1e6),
+            "busy_fraction": round(sum(self._cpu.values()) / self.wall / cores, 3),
+            "cores": cores,
+        }
+
+    def _tree(self) -> list[psutil.Process]:
+        try:
+            return [self._root, *self._root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def _watch(self) -> None:
+        while not self._stop:
+            self.read()
+            time.sleep(1)
+
+
+class _only_run:
+    """One run at a time in this folder; the lock dies with its owner."""
+
+    def __enter__(self):
+        Path(".snakemake").mkdir(exist_ok=True)
+        self._file = Path(".snakemake/reproduce.lock").open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise NsgfError(
+                "another reproduce is running in this folder", "wait for it, or end it first"
+            ) from error
+
+    def __exit__(self, *_):
+        self._file.close()
+
+
+def _clear_stale_lock() -> None:
+    """Remove Snakemake's lock if the run that held it is dead.
+
+    Raises:
+        NsgfError: a Snakemake started by hand is alive in this folder.
+    """
+    if not any(Path(".snakemake/locks").glob("*")):
+        return
+    for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
+        words = process.info["cmdline"] or []
+        here = process.info["cwd"] == str(Path.cwd())
+        if here and any(Path(w).name == "snakemake" for w in words[:3]):
+            raise NsgfError(
+                f"Snakemake is running in this folder (process {process.pid})",
+                "wait for it, or end it first",
+            )
+    for lock in Path(".snakemake/locks").glob("*"):
+        lock.unlink()
+
+
+def _report(report: Path, wanted: list[str], settings: list[str], log: Path) -> bool:
+    """Make the HTML report if anything in it is newer; returns whether it was made."""
+    newest = max(Path(p).stat().st_mtime for p in wanted if Path(p).exists())
+    if report.exists() and report.stat().st_mtime >= newest:
+        return False
+    temporary = report.with_name(f".{report.name}")
+    command = [sys.executable, "-m", "snakemake", "--report", f"{temporary}.html", *settings]
+    result = subprocess.run(command, capture_output=True, text=True)
+    with log.open("a") as copy:
+        copy.write(result.stdout + result.stderr)
+    if result.returncode:
+        raise NsgfError("Snakemake could not make the HTML report", f"see the end of {log}")
+    Path(f"{temporary}.html").replace(report)
+    return True
+
+
+def _explain(preset: Preset, failed: list[str], log: Path) -> None:
+    """Print each failed job's own message: the last lines of its log."""
+    known = {job.name for job in jobs(preset)}
+    for name in dict.fromkeys(n for n in failed if n in known):
+        path = Path(f"logs/{preset.name}/{name}.log")
+        text = path.read_text() if path.exists() else ""
+        start = text.rfind("\nnsgf: ") + 1 if "\nnsgf: " in text else max(0, len(text) - 1500)
+        print(f"\njob {name} failed ({path}):\n{text[start:].rstrip()}", file=sys.stderr)
+    if not failed:
+        print(f"\nSnakemake failed: see the end of {log}", file=sys.stderr)
+        print("\n".join(log.read_text().splitlines()[-12:]), file=sys.stderr)
+    print("\nWhat is done is kept: run the same command to go on.", file=sys.stderr)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
