@@ -1,8 +1,8 @@
 """Run a preset from a fresh machine to its report; what `make reproduce` and `dvc repro` call.
 
-Snakemake owns the DAG. This file validates the preset first, so that a typing mistake costs a second
-and one message; clears a lock that a killed run left behind; shows one progress line instead of
-Snakemake's log (which goes to logs/<preset>/snakemake.log); and makes the HTML report.
+Snakemake owns the DAG. This file validates the preset first, so that a typing mistake costs a
+second and one message; clears a lock that a killed run left behind; shows one progress line instead
+of Snakemake's log (which goes to logs/<preset>/snakemake.log); and makes the HTML report.
 """
 
 import argparse
@@ -69,8 +69,8 @@ def reproduce(name: str, only: str | None, cores: str, extra: list[str]) -> int:
         print(f"Nothing to do: preset {preset.name} is complete.")
     elif ran:
         print(
-            f"{ran} jobs in {cost['wall_s'] / 60:.1f} min, peak memory {cost['peak_rss_mb']:.0f} MB,"
-            f" cores busy {100 * cost['busy_fraction']:.0f} %"
+            f"{ran} jobs in {cost['wall_s'] / 60:.1f} min, peak memory"
+            f" {cost['peak_rss_mb']:.0f} MB, cores busy {100 * cost['busy_fraction']:.0f} %"
         )
     for study in preset.studies if only is None else [only]:
         print(f"  {study}  results/{preset.name}/tables/{study}.md")

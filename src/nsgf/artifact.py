@@ -108,8 +108,7 @@ def recorded_digest(path: Path) -> str:
 
 
 def record(
-    path: Path,
-    *,
+    *paths: Path,
     stage: str,
     config: object,
     seed: int | None,
@@ -117,10 +116,10 @@ def record(
     inputs: Sequence[Path] = (),
     facts: dict | None = None,
 ) -> None:
-    """Write the provenance sidecar of an artefact that is already in place.
+    """Write the provenance sidecars of artefacts that are already in place.
 
     Args:
-        path: the artefact.
+        paths: the artefacts.
         stage: name of the sub-command that made it.
         config: JSON value of the stage's configuration.
         seed: root seed of its random streams, None where nothing is random.
@@ -129,8 +128,6 @@ def record(
         facts: anything else worth keeping, such as the largest NFE.
     """
     body = {
-        "artefact": Path(path).name,
-        "sha256": sha256_file(path),
         "stage": stage,
         "command": shlex.join(["nsgf", *sys.argv[1:]]),
         "config": config,
@@ -143,7 +140,8 @@ def record(
         "machine": _machine(),
         "facts": facts or {},
     }
-    write_json(sidecar(path), body)
+    for path in paths:
+        write_json(sidecar(path), body | {"artefact": path.name, "sha256": sha256_file(path)})
 
 
 @functools.cache

@@ -15,8 +15,12 @@ from nsgf.registry import DATASETS, METHODS, NETWORKS
 
 PACKAGE = "nsgf"
 ROOT = Path(__file__).parent
-# Cannot change a result: the registry's entries enter a stage's hash one by one, as `entries`.
-NOT_CODE = {f"{PACKAGE}.{name}" for name in ("registry", "errors", "progress", "codehash")}
+# Cannot change a result: messages, progress, provenance, resuming; the registry's entries enter a
+# stage's hash one by one, as `entries`.
+NOT_CODE = {
+    f"{PACKAGE}.{name}"
+    for name in ("registry", "errors", "progress", "codehash", "artifact", "state")
+}
 
 
 STAGES = {

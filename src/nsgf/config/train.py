@@ -17,6 +17,7 @@ class MLPNet(Model):
     depth: int = Field(default=3, ge=1)
     """Hidden layers, count."""
     activation: Literal["selu", "relu", "silu"] = "selu"
+    """Between layers; torchcfm's 2-D networks use SELU."""
 
 
 class UNetNet(Model):
@@ -30,12 +31,14 @@ class UNetNet(Model):
     multipliers: tuple[int, ...] = Field(min_length=1)
     """Channel multiplier of each level."""
     heads: int = Field(default=1, ge=1)
+    """Attention heads, count."""
     head_channels: int = Field(default=-1, ge=-1)
     """Channels of an attention head; -1: take `heads` instead."""
     attention_downsampling: tuple[int, ...] = ()
     """Downsampling rates, after patchifying, at which attention is applied; torchcfm computes
     image_size // 16 from "attention at 16", so 1 on 28 x 28 and 2 on 32 x 32."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of activations dropped in training, fraction in [0, 1)."""
     patch: int = Field(default=1, ge=1)
     """Side of the pixel block folded into channels before the first convolution, pixels."""
 
@@ -53,6 +56,7 @@ class ClassifierNet(Model):
 
     kind: Literal["classifier"] = "classifier"
     classes: int = Field(default=10, ge=2)
+    """Classes, count."""
 
 
 Net = Annotated[MLPNet | UNetNet | PhaseNet | ClassifierNet, Field(discriminator="kind")]

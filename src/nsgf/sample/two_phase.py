@@ -16,8 +16,8 @@ from nsgf.sample.run import Path, Samples, Task
 
 def straight_steps(handover: Tensor, omega: float) -> Tensor:
     """k_i = ceil((1 - t_i) / omega), (n,) int64, at least 1."""
-    # Rounding in 1 - t must not buy a step: 0.1 / 0.02 is five steps, not six.
-    return torch.ceil((1 - handover.double()) / omega - 1e-6).clamp_min(1).long()
+    # Rounding in a float32 t must not buy a step: 0.1 / 0.02 is five steps, not six.
+    return torch.ceil((1 - handover.double()) / omega - 1e-4).clamp_min(1).long()
 
 
 def sample(task: Task) -> Samples:

@@ -43,17 +43,18 @@ def _build(stage: PoolStage, unit: Unit, problem: Problem, folder: Path) -> None
     key = ["pool", stage.model_dump(mode="json"), code, unit]
     with WorkState(key) as state:
         _fill_arrays(stage, unit, problem, mine, state)
-        for name in (*ARRAYS, CURVE):
-            with atomic(folder / name) as temporary:
-                shutil.copyfile(state / name, temporary)
-            record(
-                folder / name,
-                stage="build-pool",
-                config=stage.model_dump(mode="json"),
-                seed=stage.seed,
-                code=code,
-                facts={"unit": unit, "batches": [mine.start, mine.stop]},
-            )
+        files = [folder / name for name in (*ARRAYS, CURVE)]
+        for file in files:
+            with atomic(file) as temporary:
+                shutil.copyfile(state / file.name, temporary)
+        record(
+            *files,
+            stage="build-pool",
+            config=stage.model_dump(mode="json"),
+            seed=stage.seed,
+            code=code,
+            facts={"unit": unit, "batches": [mine.start, mine.stop]},
+        )
 
 
 def _fill_arrays(stage: PoolStage, unit: Unit, problem: Problem, mine: range, state: Path) -> None:

@@ -42,17 +42,17 @@ def run(preset: Path) -> None:
         "md": render.markdown(title, notes, found),
         "html": render.page(title, notes, found),
     }
-    for ending, text in files.items():
-        path = Path(layout.claims(ending))
+    paths = {Path(layout.claims(ending)): text for ending, text in files.items()}
+    for path, text in paths.items():
         write_text(path, text)
-        record(
-            path,
-            stage="claims",
-            config=whole.model_dump(mode="json"),
-            seed=whole.seed,
-            code=stage_code("claims"),
-            inputs=[Path(p) for p in claim_inputs(layout, whole)],
-        )
+    record(
+        *paths,
+        stage="claims",
+        config=whole.model_dump(mode="json"),
+        seed=whole.seed,
+        code=stage_code("claims"),
+        inputs=[Path(p) for p in claim_inputs(layout, whole)],
+    )
 
 
 def _shares(layout: Layout, study: Study | None) -> dict:

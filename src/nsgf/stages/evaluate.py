@@ -63,6 +63,7 @@ def run(
             write_json(target, body)
             record(
                 target,
+                *([target.with_suffix(".npz")] if spec.is_image else []),
                 stage="evaluate",
                 config=stage.model_dump(mode="json"),
                 seed=stage.seed,

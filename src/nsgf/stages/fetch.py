@@ -12,11 +12,10 @@ def run(dataset: str, out: Path) -> None:
     """Fetch `dataset` into folder `out` and verify what lies there."""
     fetch(dataset, out)
     verify(dataset, out)
-    for name in ARRAYS:
-        record(
-            out / f"{name}.npy",
-            stage="fetch",
-            config={"dataset": dataset},
-            seed=None,
-            code=stage_code("fetch"),
-        )
+    record(
+        *(out / f"{name}.npy" for name in ARRAYS),
+        stage="fetch",
+        config={"dataset": dataset},
+        seed=None,
+        code=stage_code("fetch"),
+    )

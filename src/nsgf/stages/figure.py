@@ -29,16 +29,15 @@ def run(preset: Path, figure: str) -> None:
     drawing = module_of(f"nsgf.report.{wanted.kind}").draw(whole, wanted, panels)
     files = [Path(layout.figure(figure, ending)) for ending in ("pdf", "png")]
     save(drawing, *files)
-    for file in files:
-        record(
-            file,
-            stage="figure",
-            config=wanted.model_dump(mode="json"),
-            seed=whole.seed,
-            code=stage_code("figure", figure=wanted.kind),
-            inputs=[f for path in inputs for f in (path, path.with_suffix(".json"))],
-            facts={"figure": figure, "title": whole.title, "reduced": list(whole.reduced)},
-        )
+    record(
+        *files,
+        stage="figure",
+        config=wanted.model_dump(mode="json"),
+        seed=whole.seed,
+        code=stage_code("figure", figure=wanted.kind),
+        inputs=[f for path in inputs for f in (path, path.with_suffix(".json"))],
+        facts={"figure": figure, "title": whole.title, "reduced": list(whole.reduced)},
+    )
 
 
 def _inputs(layout: Layout, whole: Preset, name: str, figure: Figure) -> list[Path]:

@@ -47,6 +47,7 @@ def run(
         write_json(target, body)
         record(
             target,
+            *([target.with_suffix(".npz")] if spec.is_image else []),
             stage="reference",
             config=stage.model_dump(mode="json"),
             seed=stage.seed,

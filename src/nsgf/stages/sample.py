@@ -74,16 +74,15 @@ def _sample(stage, unit, problem: Problem, files, nfe, device, out: Path, other)
         np.savez(temporary, path=drawn.path.numpy(), times=drawn.times.numpy())
     cost = {"nfe": drawn.nfe, "nfe_max": drawn.nfe_max} | drawn.facts
     write_json(out.with_suffix(".json"), cost)
-    for path in (out, out.with_suffix(".npz"), out.with_suffix(".json")):
-        record(
-            path,
-            stage="sample",
-            config=stage.model_dump(mode="json"),
-            seed=stage.seed,
-            code=stage_code("sample", unit["dataset"], method=stage.method),
-            inputs=[*files.values(), *([other] if other else [])],
-            facts={"unit": unit} | cost,
-        )
+    record(
+        *(out.with_suffix(ending) for ending in (".npy", ".npz", ".json")),
+        stage="sample",
+        config=stage.model_dump(mode="json"),
+        seed=stage.seed,
+        code=stage_code("sample", unit["dataset"], method=stage.method),
+        inputs=[*files.values(), *([other] if other else [])],
+        facts={"unit": unit} | cost,
+    )
 
 
 def _read_nfe(path: Path) -> float:

@@ -36,17 +36,17 @@ def run(preset: Path, study: str) -> None:
         "md": render.markdown(title, notes, shown),
         "html": render.page(title, notes, shown),
     }
-    for ending, text in files.items():
-        path = Path(layout.table(study, ending))
+    paths = {Path(layout.table(study, ending)): text for ending, text in files.items()}
+    for path, text in paths.items():
         write_text(path, text)
-        record(
-            path,
-            stage="table",
-            config=whole.model_dump(mode="json"),
-            seed=whole.seed,
-            code=stage_code("table"),
-            inputs=inputs,
-        )
+    record(
+        *paths,
+        stage="table",
+        config=whole.model_dump(mode="json"),
+        seed=whole.seed,
+        code=stage_code("table"),
+        inputs=inputs,
+    )
 
 
 def _notes(preset: Preset, published: Published, study: str, measured, layout) -> list[str]:

@@ -60,13 +60,13 @@ def _train(
         save(out, result.net, training.net, problem.shape)
         write_text(out.with_suffix(".csv"), curve_csv(result))
         facts = {"unit": unit, "parameters": sum(p.numel() for p in net.parameters())}
-        for path in (out, out.with_suffix(".csv")):
-            record(
-                path,
-                stage="train",
-                config=settings,
-                seed=stage.seed,
-                code=code,
-                inputs=inputs,
-                facts=facts,
-            )
+        record(
+            out,
+            out.with_suffix(".csv"),
+            stage="train",
+            config=settings,
+            seed=stage.seed,
+            code=code,
+            inputs=inputs,
+            facts=facts,
+        )

@@ -1,0 +1,126 @@
+"""Configuration: strict, frozen, with errors that name the nearest key; presets and schema."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from nsgf.config.base import load, parse
+from nsgf.config.preset import Preset
+from nsgf.config.published import Published
+from nsgf.errors import NsgfError
+from nsgf.registry import DATASETS, METHODS
+from nsgf.stages import schema
+
+PRESETS = ["quick", "cpu", "paper"]
+
+
+@pytest.fixture
+def quick():
+    return yaml.safe_load(Path("config/quick.yaml").read_text())
+
+
+def refusal(value) -> str:
+    with pytest.raises(NsgfError) as caught:
+        parse(value, Preset, "quick.yaml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_possible_and_frozen(name):
+    preset = load(f"config/{name}.yaml", Preset)
+    assert preset.name == name
+    assert bool(preset.reduced) == (name != "paper")
+    assert ("Reduced run" in preset.title) == bool(preset.reduced)
+    with pytest.raises(ValidationError):
+        preset.seed = 1
+
+
+def test_an_unknown_key_names_the_nearest(quick):
+    quick["studies"]["table1"]["networks"]["velocity"]["iteration"] = 3
+    message = refusal(quick)
+    assert "studies.table1.networks.velocity.iteration" in message
+    assert "nearest known key: 'iterations'" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        (["judging"], {"confidence": 95}, "less than 1"),
+        (["studies", "table1", "trajectories", "t10", "flow", "blur"], -0.5, "greater than 0"),
+        (["studies", "table1", "trajectories", "t10", "flow", "blur"], "0.5 px", "valid number"),
+        (["studies", "table1", "datasets"], ["moon"], "unknown data set 'moon'; did you mean"),
+        (["studies", "table1", "methods"], ["nsgf", "otcfm"], "did you mean 'ot_cfm'"),
+        (["studies", "table1", "methods"], ["nsgf++"], "needs networks.phase"),
+        (["studies", "table1", "methods"], ["1-rf"], "prints 'fm'"),
+        (["studies", "table1", "nfe"], [], "needs nfe, which is empty"),
+        (["studies", "table3", "methods"], ["straight"], "takes its NFE from 'nsgf++'"),
+        (["studies", "table3", "networks", "straight", "net", "patch"], 3, "does not divide"),
+        (["studies", "table3", "networks", "straight", "net", "multipliers"], [1, 2, 2], "levels"),
+        (["studies", "table3", "networks", "straight", "warmup"], 10**6, "does not end within"),
+        (["studies", "table1", "datasets"], ["moons", "moons"], "listed twice"),
+        (["figures", "figure3", "datasets"], ["scurve"], "has no 'scurve'"),
+        (["figures", "figure3", "study"], "table2", "which is not given"),
+        (
+            ["studies", "table1", "networks", "velocity", "net"],
+            {"kind": "phase_cnn"},
+            "cannot read",
+        ),
+    ],
+)
+def test_what_is_not_possible_is_refused_in_words(quick, path, value, says):
+    place = quick
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    message = refusal(quick)
+    assert says in message
+    assert "mend" in message
+
+
+def test_a_missing_preset_names_those_that_are_there():
+    with pytest.raises(NsgfError, match="quick"):
+        load("config/quik.yaml", Preset)
+
+
+def test_broken_yaml_is_one_message(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: [1")
+    with pytest.raises(NsgfError, match="not valid YAML"):
+        load(tmp_path / "a.yaml", Preset)
+
+
+def test_the_schema_is_the_models(tmp_path):
+    schema.run(tmp_path / "schema.json")
+    committed = Path("workflow/schemas/preset.schema.json").read_text()
+    assert committed == (tmp_path / "schema.json").read_text(), (
+        "run: nsgf schema --out workflow/schemas/preset.schema.json"
+    )
+
+
+def test_every_setting_says_its_unit_or_meaning():
+    bare = []
+    for name, model in Preset.model_json_schema()["$defs"].items():
+        for key, field in model["properties"].items():
+            numeric = "exclusiveMinimum" in field or "minimum" in field
+            if numeric and not field.get("description"):
+                bare.append(f"{name}.{key}")
+    assert bare == []
+
+
+def test_printed_numbers_name_known_methods_and_data_sets():
+    published = load("config/published.yaml", Published)
+    for table in published.tables.values():
+        for metric in table.metrics().values():
+            for row in metric.values:
+                assert row.method in published.methods
+                assert set(row.values) <= set(DATASETS)
+    assert {m for m in METHODS if m not in published.methods} == {"straight"}
+
+
+def test_table_1_is_transcribed_whole():
+    rows = load("config/published.yaml", Published).tables["table1"].values
+    assert len(rows) == 18
+    assert all(len(row.values) == 5 for row in rows)
+    nsgf = {row.nfe: row.values["moons"] for row in rows if row.method == "nsgf"}
+    assert nsgf == {10: 0.077, 100: 0.067}
