@@ -39,7 +39,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to make samples: the networks it trains and the module whose `sample` runs them."""
+    """A way to make samples: the networks it trains and the module whose `draw` runs them."""
 
     label: str
     networks: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from nsgf.errors import NsgfError
 from nsgf.sample import flow, straight, two_phase
 from nsgf.sample.counted import Counted
 from nsgf.sample.ode import integrate_adaptive, integrate_steps, steps_for
-from nsgf.sample.run import Task
+from nsgf.sample.run import Task, draw_all
 
 FLOW = {"steps": 5, "step_size": 0.2, "blur": 1.0}
 
@@ -85,8 +85,23 @@ def task(method: str, networks: dict, n: int = 8, nfe: int | None = None, **samp
             "compute": {"device": "cpu"},
         }
     )
-    x0 = torch.linspace(0, 0.9, n).unsqueeze(1).expand(n, 2).clone()
-    return Task(networks, stage, x0, nfe, lambda count: None)
+    return Task(networks, stage, nfe)
+
+
+def starts(n: int = 8) -> torch.Tensor:
+    return torch.linspace(0, 0.9, n).unsqueeze(1).expand(n, 2).clone()
+
+
+@pytest.fixture
+def run(tmp_path_factory):
+    """Draw with a sampler, from the same starting points, in a state folder of its own."""
+
+    def drawn(sampler, given: Task):
+        x0 = starts(given.stage.sampling.n_samples)
+        folder = tmp_path_factory.mktemp("state")
+        return draw_all(sampler.draw, given, x0, folder, "test", lambda count: None)
+
+    return drawn
 
 
 class Still(nn.Module):
@@ -96,16 +111,16 @@ class Still(nn.Module):
         return torch.zeros_like(x)
 
 
-def test_nfe_is_what_passed_through_the_networks():
+def test_nfe_is_what_passed_through_the_networks(run):
     omega, n = 0.1, 8
     networks = {"velocity": Still(), "straight": Still(), "phase": Predictor()}
-    drawn = two_phase.sample(task("nsgf++", networks, n, omega=omega))
+    drawn = run(two_phase, task("nsgf++", networks, n, omega=omega))
     handover = torch.linspace(0, 0.9, n)
     steps = two_phase.straight_steps(handover, omega)
     assert drawn.nfe == pytest.approx(5 + steps.double().mean().item())
     assert drawn.nfe_max == 5 + int(steps.max())
     assert drawn.facts["handover_mean"] == pytest.approx(0.45, abs=1e-6)
-    assert torch.equal(drawn.x, task("nsgf++", {}, n).x0)  # nothing moved
+    assert torch.equal(drawn.x, starts(n))  # nothing moved
 
 
 @given(st.floats(0, 0.999), st.sampled_from([0.01, 0.02, 0.05, 0.1, 1.0]))
@@ -121,37 +136,37 @@ def test_rounding_does_not_buy_a_step(t, omega, k):
     assert int(two_phase.straight_steps(torch.tensor([t]), omega)) == k
 
 
-def test_the_flow_takes_its_own_steps_and_keeps_its_path():
+def test_the_flow_takes_its_own_steps_and_keeps_its_path(run):
     class Right(nn.Module):
         def forward(self, x, t):
             return torch.ones_like(x)
 
-    drawn = flow.sample(task("nsgf", {"velocity": Right()}, nfe=5))
-    assert_close(drawn.x, task("nsgf", {}).x0 + 1.0)  # 5 steps of 0.2
+    drawn = run(flow, task("nsgf", {"velocity": Right()}, nfe=5))
+    assert_close(drawn.x, starts() + 1.0)  # 5 steps of 0.2
     assert drawn.nfe == drawn.nfe_max == 5
     assert drawn.path.shape == (6, 2, 2)
     assert drawn.times[:, 0].tolist() == [-5, -4, -3, -2, -1, 0]
     assert_close(drawn.path[-1], drawn.x[:2])
 
 
-def test_a_flow_is_not_run_at_another_nfe():
+def test_a_flow_is_not_run_at_another_nfe(run):
     with pytest.raises(NsgfError, match="as its flow has steps: 5, not 7"):
-        flow.sample(task("nsgf", {"velocity": Still()}, nfe=7))
+        run(flow, task("nsgf", {"velocity": Still()}, nfe=7))
 
 
 @pytest.mark.parametrize(("solver", "nfe"), [("euler", 6), ("rk4", 8)])
-def test_fixed_nfe_is_spent_exactly(solver, nfe):
-    drawn = straight.sample(task("fm", {"straight": Still()}, nfe=nfe, solver=solver))
+def test_fixed_nfe_is_spent_exactly(run, solver, nfe):
+    drawn = run(straight, task("fm", {"straight": Still()}, nfe=nfe, solver=solver))
     assert drawn.nfe == drawn.nfe_max == nfe
     assert_close(drawn.times[-1], torch.ones(2))
 
 
-def test_adaptive_nfe_is_counted_not_computed():
+def test_adaptive_nfe_is_counted_not_computed(run):
     field = Field()
-    drawn = straight.sample(task("fm", {"straight": field}, nfe=1, solver="dopri5"))
+    drawn = run(straight, task("fm", {"straight": field}, nfe=1, solver="dopri5"))
     assert drawn.nfe > 6
     counted = Counted(field)
-    integrate_adaptive(counted, task("fm", {}).x0[:3], torch.zeros(3), 1e-5)
+    integrate_adaptive(counted, starts()[:3], torch.zeros(3), 1e-5)
     assert drawn.nfe_max >= counted.calls
 
 
@@ -160,16 +175,35 @@ def test_rk4_cannot_spend_a_number_that_four_does_not_divide():
         steps_for(10, "rk4")
 
 
-def test_batches_do_not_change_samples():
-    small = two_phase.sample(
-        task("nsgf++", {"velocity": Field(), "straight": Field(), "phase": Predictor()})
+def test_batches_do_not_change_samples(run):
+    small = run(
+        two_phase, task("nsgf++", {"velocity": Field(), "straight": Field(), "phase": Predictor()})
     )
-    large = two_phase.sample(
+    large = run(
+        two_phase,
         task(
             "nsgf++",
             {"velocity": Field(), "straight": Field(), "phase": Predictor()},
             batch_size=100,
-        )
+        ),
     )
     assert_close(small.x, large.x)
     assert small.nfe == large.nfe
+
+
+def test_a_killed_run_goes_on_after_its_last_batch(tmp_path, capsys):
+    given = task("nsgf", {"velocity": Field()}, nfe=5)
+    whole = draw_all(flow.draw, given, starts(), tmp_path / "a", "whole", lambda count: None)
+    calls = iter(range(2))
+
+    def killed(*words):
+        next(calls)
+        return flow.draw(*words)
+
+    with pytest.raises(StopIteration):
+        draw_all(killed, given, starts(), tmp_path / "b", "killed", lambda count: None)
+    again = draw_all(flow.draw, given, starts(), tmp_path / "b", "again", lambda count: None)
+    assert "resumed again at step 2" in capsys.readouterr().out
+    assert torch.equal(again.x, whole.x)
+    assert torch.equal(again.path, whole.path)
+    assert again.nfe == whole.nfe

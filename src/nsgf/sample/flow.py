@@ -6,10 +6,10 @@ from torch import Tensor
 from nsgf.config.pool import Flow
 from nsgf.errors import NsgfError
 from nsgf.sample.counted import Counted
-from nsgf.sample.run import Path, Samples, Task
+from nsgf.sample.run import Batch, StatePath, Task
 
 
-def flow_steps(field: Counted, x: Tensor, flow: Flow, path: Path | None) -> Tensor:
+def flow_steps(field: Counted, x: Tensor, flow: Flow, path: StatePath | None) -> Tensor:
     """T steps x <- x + eta v(x, k/T); times on the path count from -T to 0."""
     for k in range(flow.steps):
         if path:
@@ -18,8 +18,8 @@ def flow_steps(field: Counted, x: Tensor, flow: Flow, path: Path | None) -> Tens
     return x
 
 
-def sample(task: Task) -> Samples:
-    """Samples of NSGF.
+def draw(task: Task, x0: Tensor, path: StatePath | None) -> Batch:
+    """A batch of NSGF samples.
 
     Raises:
         NsgfError: the NFE asked for is not the flow's number of steps.
@@ -30,12 +30,7 @@ def sample(task: Task) -> Samples:
             f"NSGF takes as many evaluations as its flow has steps: {flow.steps}, not {task.nfe}",
             "give a flow with that many steps",
         )
-    path, done = Path(task.stage.sampling.path_samples), []
-    for start in task.chunks():
-        x = flow_steps(field, start, flow, None if done else path)
-        if not done:
-            path.add(x, 0.0)
-        done.append(x)
-        task.progress(len(x))
-    n = len(task.x0)
-    return Samples(torch.cat(done), field.rows / n, flow.steps, *path.stacked())
+    x = flow_steps(field, x0, flow, path)
+    if path:
+        path.add(x, 0.0)
+    return Batch(x, field.rows, field.calls)

@@ -9,7 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from nsgf.config.sample import Sampling
 from nsgf.errors import NsgfError
+from nsgf.sample.run import StatePath
 
 Field = Callable[[Tensor, Tensor], Tensor]
 STAGES = {"euler": 1, "rk4": 4}  # evaluations a step
@@ -39,7 +41,7 @@ def integrate_steps(
     start: Tensor,
     steps: Tensor,
     solver: str,
-    watch: Callable[[Tensor, Tensor], None] | None = None,
+    path: StatePath | None = None,
 ) -> Tensor:
     """Take `steps[i]` equal steps from `start[i]` to 1 for every sample i.
 
@@ -47,7 +49,7 @@ def integrate_steps(
         field: v(x, t).
         x: (n, d), data units. start: (n,), in [0, 1]. steps: (n,) int64, >= 0.
         solver: "euler" or "rk4".
-        watch: called with (x, t) after every step.
+        path: gets the state after every step.
     """
     x, step = x.clone(), STEPS[solver]
     h = (1 - start) / steps.clamp_min(1)
@@ -58,8 +60,8 @@ def integrate_steps(
             x = step(field, x, t, h)
         else:
             x[active] = step(field, x[active], t[active], h[active])
-        if watch:
-            watch(x, torch.where(active, start + (k + 1) * h, 1.0))
+        if path:
+            path.add(x, torch.where(active, start + (k + 1) * h, 1.0))
     return x
 
 
@@ -78,6 +80,23 @@ def integrate_adaptive(field: Field, x: Tensor, start: Tensor, tolerance: float)
 
     ends = torch.tensor([0.0, 1.0], dtype=x.dtype, device=x.device)
     return odeint(on_shared_clock, x, ends, rtol=tolerance, atol=tolerance, method="dopri5")[-1]
+
+
+def integrate(
+    field: Field,
+    x: Tensor,
+    start: Tensor,
+    steps: Tensor,
+    settings: Sampling,
+    path: StatePath | None,
+) -> Tensor:
+    """From `start` to 1 with the configured solver; `steps` counts where it takes fixed steps."""
+    if settings.solver != "dopri5":
+        return integrate_steps(field, x, start, steps, settings.solver, path)
+    x = integrate_adaptive(field, x, start, settings.tolerance)
+    if path:
+        path.add(x, 1.0)
+    return x
 
 
 def steps_for(nfe: int, solver: str) -> int:

@@ -1,17 +1,50 @@
-"""What a sampler is given and what it returns."""
+"""Draw samples batch by batch; a finished batch is kept, so that a killed run goes on after it.
 
+A sampler is a module with `draw(task, x0, path) -> Batch`: it moves one batch of starting points
+and counts what it evaluates.
+"""
+
+import io
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from nsgf.artifact import atomic
 from nsgf.config.sample import SampleStage
 
 
 @dataclass(frozen=True)
+class Task:
+    """What to draw: networks by name, settings, and the NFE where the method takes a fixed one."""
+
+    networks: dict[str, nn.Module]
+    stage: SampleStage
+    nfe: int | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of samples and its cost.
+
+    Attributes:
+        x: (n, d), data units.
+        rows: evaluations of velocity fields, summed over samples.
+        most: evaluations of the sample that needed most.
+        handover: predicted time of each sample where a method has one, (n,) or (0,).
+    """
+
+    x: Tensor
+    rows: int
+    most: int
+    handover: Tensor = field(default_factory=lambda: torch.empty(0))
+
+
+@dataclass(frozen=True)
 class Samples:
-    """Samples with their cost and the whole path of the first few.
+    """All batches together, and the whole path of the first few samples.
 
     Attributes:
         x: (n, d), data units.
@@ -27,26 +60,11 @@ class Samples:
     nfe_max: int
     path: Tensor
     times: Tensor
-    facts: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Task:
-    """One set of samples to draw: networks by name, settings, starting points and NFE."""
-
-    networks: dict[str, nn.Module]
-    stage: SampleStage
-    x0: Tensor
-    nfe: int | None
-    progress: Callable[[int], object]
-
-    def chunks(self) -> tuple[Tensor, ...]:
-        """Starting points in batches."""
-        return self.x0.split(self.stage.sampling.batch_size)
-
-
-class Path:
-    """Collect the states of the first m samples of the first batch."""
+class StatePath:
+    """Collects the states of the first m samples of a batch."""
 
     def __init__(self, m: int):
         self.m, self.x, self.t = m, [], []
@@ -57,6 +75,66 @@ class Path:
         times = torch.as_tensor(t, dtype=torch.float32).cpu()
         self.t.append(times.expand(len(x))[: self.m].clone())
 
-    def stacked(self) -> tuple[Tensor, Tensor]:
-        """Path (steps + 1, m, d) and times (steps + 1, m)."""
-        return torch.stack(self.x), torch.stack(self.t)
+
+def draw_all(
+    draw: Callable[[Task, Tensor, StatePath | None], Batch],
+    task: Task,
+    x0: Tensor,
+    state: Path,
+    what: str,
+    progress: Callable[[int], object],
+) -> Samples:
+    """Run a sampler over all starting points.
+
+    Args:
+        draw: the sampler of one batch.
+        task: networks and settings.
+        x0: starting points, (n, d), on the networks' device.
+        state: folder for finished batches; those in it are not drawn again.
+        what: name of the work, for the line that says where a killed run went on.
+        progress: told how many samples each batch added.
+    """
+    settings = task.stage.sampling
+    starts = x0.split(settings.batch_size)
+    kept = [k for k in range(len(starts)) if (state / f"batch{k}.pt").exists()]
+    if kept:
+        print(f"resumed {what} at step {len(kept)}", flush=True)
+    done = []
+    for k, start in enumerate(starts):
+        file = state / f"batch{k}.pt"
+        if k not in kept:
+            path = StatePath(settings.path_samples) if k == 0 else None
+            _keep(file, draw(task, start, path), path)
+        done.append(torch.load(file, weights_only=True))
+        progress(len(start))
+    return _together(done)
+
+
+def _keep(file: Path, batch: Batch, path: StatePath | None) -> None:
+    body = asdict(batch) | {"x": batch.x.cpu(), "handover": batch.handover.cpu()}
+    if path:
+        body |= {"path": torch.stack(path.x), "times": torch.stack(path.t)}
+    buffer = io.BytesIO()
+    torch.save(body, buffer)
+    with atomic(file) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def _together(batches: list[dict]) -> Samples:
+    x = torch.cat([b["x"] for b in batches])
+    handover = torch.cat([b["handover"] for b in batches])
+    facts = {}
+    if len(handover):
+        facts = {
+            "handover_mean": float(handover.mean()),
+            "handover_sd": float(handover.std()),
+            "predictor_evaluations": 1.0,
+        }
+    return Samples(
+        x=x,
+        nfe=sum(b["rows"] for b in batches) / len(x),
+        nfe_max=max(b["most"] for b in batches),
+        path=batches[0]["path"],
+        times=batches[0]["times"],
+        facts=facts,
+    )

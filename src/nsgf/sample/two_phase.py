@@ -10,8 +10,8 @@ from torch import Tensor
 
 from nsgf.sample.counted import Counted
 from nsgf.sample.flow import flow_steps
-from nsgf.sample.ode import STAGES, integrate_adaptive, integrate_steps
-from nsgf.sample.run import Path, Samples, Task
+from nsgf.sample.ode import integrate
+from nsgf.sample.run import Batch, StatePath, Task
 
 
 def straight_steps(handover: Tensor, omega: float) -> Tensor:
@@ -20,37 +20,14 @@ def straight_steps(handover: Tensor, omega: float) -> Tensor:
     return torch.ceil((1 - handover.double()) / omega - 1e-4).clamp_min(1).long()
 
 
-def sample(task: Task) -> Samples:
-    """Samples of NSGF++."""
+def draw(task: Task, x0: Tensor, path: StatePath | None) -> Batch:
+    """A batch of NSGF++ samples."""
     settings, flow = task.stage.sampling, task.stage.flow
     velocity, straight = Counted(task.networks["velocity"]), Counted(task.networks["straight"])
-    path, done, times, most = Path(settings.path_samples), [], [], 0
-    for start in task.chunks():
-        watch = None if done else path
-        x = flow_steps(velocity, start, flow, watch)
-        handover = task.networks["phase"](x)
-        if watch:
-            watch.add(x, handover)
-        before = straight.calls
-        if settings.solver == "dopri5":
-            x = integrate_adaptive(straight, x, handover, settings.tolerance)
-            if watch:
-                watch.add(x, 1.0)
-        else:
-            steps = straight_steps(handover, settings.omega)
-            x = integrate_steps(
-                straight, x, handover, steps, settings.solver, watch.add if watch else None
-            )
-        most = max(most, flow.steps + straight.calls - before)
-        times.append(handover.cpu())
-        done.append(x)
-        task.progress(len(x))
-    handovers, n = torch.cat(times), len(task.x0)
-    facts = {
-        "handover_mean": float(handovers.mean()),
-        "handover_sd": float(handovers.std()),
-        "predictor_evaluations": 1.0,
-        "solver_stages": float(STAGES.get(settings.solver, 7)),
-    }
-    nfe = (velocity.rows + straight.rows) / n
-    return Samples(torch.cat(done), nfe, most, *path.stacked(), facts)
+    x = flow_steps(velocity, x0, flow, path)
+    handover = task.networks["phase"](x)
+    if path:
+        path.add(x, handover)
+    steps = straight_steps(handover, settings.omega)
+    x = integrate(straight, x, handover, steps, settings, path)
+    return Batch(x, velocity.rows + straight.rows, velocity.calls + straight.calls, handover)

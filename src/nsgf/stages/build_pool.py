@@ -23,7 +23,7 @@ from nsgf.flows.pool import (
     trajectory,
 )
 from nsgf.progress import bar
-from nsgf.stages.unit import Unit, fill, kill_point
+from nsgf.stages.unit import Unit, fill
 from nsgf.state import WorkState
 
 FLUSH_EVERY = 16  # minibatches between resume points
@@ -78,7 +78,6 @@ def _fill_arrays(stage: PoolStage, unit: Unit, problem: Problem, mine: range, st
                 x.flush(), v.flush()
                 curve.flush()
                 os.fsync(curve.fileno())
-                kill_point("pool")
         x.flush(), v.flush()
     _check_descent(energies, unit)
 

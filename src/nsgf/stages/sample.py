@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nsgf.artifact import atomic, record, write_json, write_npy
+from nsgf.artifact import atomic, record, recorded_digest, write_json, write_npy
 from nsgf.codehash import stage_code
 from nsgf.config.base import load
 from nsgf.config.sample import SampleStage
@@ -19,8 +19,9 @@ from nsgf.nets.build import load as load_network
 from nsgf.progress import bar
 from nsgf.registry import METHODS, lookup, module_of
 from nsgf.rng import stream
-from nsgf.sample.run import Samples, Task
-from nsgf.stages.unit import Unit, fill, kill_point
+from nsgf.sample.run import Samples, Task, draw_all
+from nsgf.stages.unit import Unit, fill
+from nsgf.state import WorkState
 
 
 def run(
@@ -35,7 +36,7 @@ def run(
 
     Args:
         config: a SampleStage.
-        units: what to sample; a unit that is already whole is not drawn again.
+        units: what to sample; a killed one goes on after its last batch.
         data: folder of the image sets.
         networks: path template of each network of the method.
         nfe_from: template of another method's .json, whose mean NFE (rounded up) this one spends.
@@ -55,34 +56,37 @@ def run(
         other = fill(nfe_from, unit) if nfe_from else None
         nfe = math.ceil(_read_nfe(other) - 1e-9) if other else stage.nfe
         _sample(stage, unit, problem, files, nfe, device, fill(out, unit), other)
-        kill_point("sample")
 
 
 def _sample(stage, unit, problem: Problem, files, nfe, device, out: Path, other) -> None:
-    numbers = stream(stage.seed, "sample", unit["dataset"], unit["seed"], unit["sample"])
-    n = stage.sampling.n_samples
-    nets = {name: load_network(path, device) for name, path in files.items()}
+    settings, n = stage.model_dump(mode="json"), stage.sampling.n_samples
+    inputs = [*files.values(), *([other] if other else [])]
+    code = stage_code("sample", unit["dataset"], method=stage.method)
+    key = ["sample", settings, code, unit, [recorded_digest(p) for p in inputs]]
     what = f"{stage.method} {unit['dataset']} seed {unit['seed']}-{unit['sample']}"
-    with bar(n, what) as progress, torch.no_grad():
-        x0 = problem.source(n, numbers).to(device)
-        task = Task(nets, stage, x0, nfe, progress.update)
-        drawn = module_of(METHODS[stage.method].sampler).sample(task)
-    _check_finite(drawn, files)
-    with atomic(out) as temporary:
-        write_npy(temporary, drawn.x.cpu().numpy())
-    with atomic(out.with_suffix(".npz")) as temporary:
-        np.savez(temporary, path=drawn.path.numpy(), times=drawn.times.numpy())
-    cost = {"nfe": drawn.nfe, "nfe_max": drawn.nfe_max} | drawn.facts
-    write_json(out.with_suffix(".json"), cost)
-    record(
-        *(out.with_suffix(ending) for ending in (".npy", ".npz", ".json")),
-        stage="sample",
-        config=stage.model_dump(mode="json"),
-        seed=stage.seed,
-        code=stage_code("sample", unit["dataset"], method=stage.method),
-        inputs=[*files.values(), *([other] if other else [])],
-        facts={"unit": unit} | cost,
-    )
+    numbers = stream(stage.seed, "sample", unit["dataset"], unit["seed"], unit["sample"])
+    task = Task({name: load_network(p, device) for name, p in files.items()}, stage, nfe)
+    draw = module_of(METHODS[stage.method].sampler).draw
+    with WorkState(key) as state:
+        with bar(n, what) as progress, torch.no_grad():
+            x0 = problem.source(n, numbers).to(device)
+            drawn = draw_all(draw, task, x0, state, what, progress.update)
+        _check_finite(drawn, files)
+        cost = {"nfe": drawn.nfe, "nfe_max": drawn.nfe_max} | drawn.facts
+        with atomic(out) as temporary:
+            write_npy(temporary, drawn.x.numpy())
+        with atomic(out.with_suffix(".npz")) as temporary:
+            np.savez(temporary, path=drawn.path.numpy(), times=drawn.times.numpy())
+        write_json(out.with_suffix(".json"), cost)
+        record(
+            *(out.with_suffix(ending) for ending in (".npy", ".npz", ".json")),
+            stage="sample",
+            config=settings,
+            seed=stage.seed,
+            code=code,
+            inputs=inputs,
+            facts={"unit": unit} | cost,
+        )
 
 
 def _read_nfe(path: Path) -> float:

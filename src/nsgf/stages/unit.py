@@ -4,7 +4,6 @@ A stage command takes many units and a path template such as `pools/{dataset}/se
 bytes of a unit's outputs do not depend on which units share its process.
 """
 
-import os
 from pathlib import Path
 
 from nsgf.errors import NsgfError
@@ -46,16 +45,3 @@ def fill(template: str, unit: Unit) -> Path:
             f"path template '{template}' asks for {error}, which unit '{unit_text(unit)}' lacks",
             f"use {', '.join('{' + k + '}' for k in unit)}",
         ) from error
-
-
-def kill_point(name: str) -> None:
-    """End this process as SIGKILL would, once, where the environment asks for it (tests only).
-
-    `NSGF_TEST_KILL=<name>:<folder>` kills at the first point called `name`; a mark in the folder
-    keeps the next process alive.
-    """
-    wanted, _, folder = os.environ.get("NSGF_TEST_KILL", "").partition(":")
-    mark = Path(folder) / f"killed-{name}"
-    if wanted and name in wanted.split("+") and not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), 9)

@@ -1,0 +1,195 @@
+"""Verdicts, tables and claims: each rule of the contract once, on numbers made for it."""
+
+import io
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.config.published import Published
+from nsgf.metrics.interval import Interval
+from nsgf.report import claims, render, tables
+from nsgf.report.verdict import Print, claim, separated, verdict
+
+PROTOCOL = "clean-fid; 10k"
+TARGET = Print(3.8, 0.5, PROTOCOL, 10000)
+PUBLISHED = load("config/published.yaml", Published)
+QUICK = load("config/quick.yaml", Preset)
+
+
+def judge(low, high, n=3, metric="fid", protocol=PROTOCOL, samples=10000, target=TARGET):
+    return verdict(metric, Interval((low + high) / 2, low, high, n), protocol, samples, target)
+
+
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        ("reproduced", {"low": 3.5, "high": 4.1}),
+        ("inconclusive", {"low": 3.0, "high": 4.0}),
+        ("inconclusive", {"low": 3.5, "high": 4.1, "n": 2}),
+        ("inconclusive", {"low": 1.0, "high": 9.0}),
+        ("better", {"low": 1.0, "high": 2.0}),
+        ("worse", {"low": 5.0, "high": 6.0}),
+        ("not_comparable", {"low": 3.5, "high": 4.1, "protocol": "other"}),
+        ("not_comparable", {"low": 3.5, "high": 4.1, "samples": 1000}),
+        ("not_comparable", {"low": 3.5, "high": 4.1, "target": Print(3.8, 0.5, None, 10000)}),
+    ],
+)
+def test_verdicts(expected, words):
+    assert judge(**words) == expected
+
+
+def test_the_inception_score_is_better_when_higher():
+    target = Print(9.0, 0.1, PROTOCOL, 10000)
+    assert judge(9.5, 9.7, metric="is", target=target) == "better"
+    assert judge(8.0, 8.2, metric="is", target=target) == "worse"
+
+
+@given(st.floats(0, 10), st.floats(0, 3), st.integers(3, 9))
+def test_a_verdict_is_reproduced_exactly_inside_the_band(middle, half, n):
+    found = judge(middle - half, middle + half, n)
+    inside = middle - half >= 3.3 and middle + half <= 4.3
+    assert (found == "reproduced") == inside
+
+
+def test_one_seed_is_never_a_verdict():
+    assert verdict("fid", Interval(3.8, math.nan, math.nan, 1), PROTOCOL, 10000, TARGET) == (
+        "inconclusive"
+    )
+
+
+def test_separation_needs_disjoint_intervals_and_seeds():
+    low, high = Interval(1, 0.9, 1.1, 3), Interval(2, 1.9, 2.1, 3)
+    assert separated(low, high) == "lower"
+    assert separated(high, low) == "higher"
+    assert separated(low, Interval(1.2, 1.05, 1.35, 3)) == "inconclusive"
+    assert separated(low, Interval(2, 1.9, 2.1, 2)) == "inconclusive"
+
+
+def test_a_claim_fails_by_one_opposite_and_holds_by_all():
+    assert claim(["lower", "lower"], "lower") == "reproduced"
+    assert claim(["lower", "higher"], "lower") == "not_reproduced"
+    assert claim(["lower", "inconclusive"], "lower") == "inconclusive"
+    assert claim([], "lower") == "inconclusive"
+
+
+def measurement(method, seed, sample, value, dataset="moons", nfe=10, metric="w2"):
+    return {
+        "unit": {"method": method, "dataset": dataset, "seed": seed, "sample": sample, "nfe": nfe},
+        "cost": {"nfe": nfe or 12.5},
+        "metrics": [
+            {"metric": metric, "value": value, "floor": 0.2, "protocol": "exact", "n": 1024}
+        ],
+    }
+
+
+@pytest.fixture
+def measured():
+    values = {"nsgf": 0.30, "fm": 0.60, "ot_cfm": 0.31}
+    return [
+        measurement(method, seed, sample, base + 0.01 * seed + 0.1 * sample)
+        for method, base in values.items()
+        for seed in range(3)
+        for sample in range(2)
+    ]
+
+
+def test_intervals_are_over_training_seeds_not_over_all_samples(measured):
+    found = tables.table("table1", measured, PUBLISHED, QUICK)
+    row = found[found["mean"].notna() & (found["method"] == "nsgf")].iloc[0]
+    assert row["n_seeds"] == 3
+    assert row["mean"] == pytest.approx(0.30 + 0.01 + 0.05)
+    assert row["ci_high"] - row["ci_low"] == pytest.approx(2 * 4.302653 * 0.01 / 3**0.5, rel=1e-4)
+
+
+def test_one_training_is_judged_over_sampling_seeds_and_says_so():
+    lines = [measurement("nsgf++", 0, k, 3.0 + k, "mnist", None, "fid") for k in range(3)]
+    found = tables.table("table3", lines, PUBLISHED, QUICK)
+    row = found[found["mean"].notna()].iloc[0]
+    assert row["n_seeds"] == 3
+    assert "sampling seeds of one training" in row["protocol"]
+    assert row["nfe"] == 12.5
+    assert row["published"] == 3.8  # matched although the print's NFE is another
+
+
+def test_a_table_has_the_contracts_columns_and_every_printed_cell(measured):
+    found = tables.table("table1", measured, PUBLISHED, QUICK)
+    assert list(found.columns) == tables.COLUMNS
+    printed = sum(len(r.values) for r in PUBLISHED.tables["table1"].values)
+    assert found["published"].notna().sum() == printed
+    unrun = found[found["verdict"] == "not run"]
+    assert len(unrun) == printed - 4  # three methods at one cell, and 1-RF by FM's network
+    assert unrun["mean"].isna().all()
+
+
+def test_a_shared_network_prints_under_both_names_with_a_mark(measured):
+    found = tables.table("table1", measured, PUBLISHED, QUICK)
+    run = found[found["mean"].notna()].set_index("method")
+    assert run.loc["1-rf", "mean"] == run.loc["fm", "mean"]
+    assert "same network as fm" in run.loc["1-rf", "protocol"]
+    assert run.loc["1-rf", "published"] == 0.107
+
+
+def test_tables_render_whole_and_the_csv_reads_back(measured):
+    found = tables.table("table1", measured, PUBLISHED, QUICK)
+    back = pd.read_csv(io.StringIO(render.csv(found)))
+    assert back["mean"].dropna().tolist() == pytest.approx(
+        found["mean"].dropna().tolist(), rel=1e-5
+    )
+    shown = render.display(found, PUBLISHED)
+    page = render.page("A <b> title", ["a note"], shown)
+    assert page.count("<tr>") == len(found) + 1
+    assert "A &lt;b&gt; title" in page
+    assert "http" not in page  # nothing from elsewhere
+    assert render.markdown("T", [], shown).count("\n| ") == len(found) + 1
+
+
+def test_claim_1_needs_the_gradient_flow_rivals(measured):
+    found = tables.table("table1", measured, PUBLISHED, QUICK)
+    finding = claims.lowest_w2(found, PUBLISHED)
+    assert finding.verdict == "inconclusive"
+    assert "moons: lower than FM" in finding.evidence
+    assert "not run: JKO-Flow" in finding.evidence
+    worse = found.copy()
+    mine = (worse["method"] == "nsgf") & worse["mean"].notna()
+    worse.loc[mine, ["mean", "ci_low", "ci_high"]] = [0.9, 0.85, 0.95]
+    assert claims.lowest_w2(worse, PUBLISHED).verdict == "not_reproduced"
+
+
+def test_claim_2_compares_the_first_half_of_the_path():
+    early = {"moons": {"nsgf": [0.8, 0.81, 0.82], "fm": [0.5, 0.51, 0.52]}}
+    assert claims.early_motion(early, PUBLISHED).verdict == "reproduced"
+    late = {"moons": {"nsgf": [0.3, 0.31, 0.32], "fm": [0.5, 0.51, 0.52]}}
+    assert claims.early_motion(late, PUBLISHED).verdict == "not_reproduced"
+    assert claims.early_motion({}, PUBLISHED).evidence == "not run"
+
+
+def test_claims_on_cost_give_no_verdict_in_a_reduced_run():
+    seconds = {"pool": 10.0, "velocity": 100.0, "phase": 30.0, "straight": 100.0}
+    finding = claims.training_cost(seconds, True, PUBLISHED)
+    assert finding.verdict == "inconclusive"
+    assert "NSGF++ / FM = 2.40" in finding.evidence
+    assert claims.training_cost(seconds, False, PUBLISHED).verdict == "not_reproduced"
+    assert claims.training_cost({}, False, PUBLISHED).evidence == "not run"
+    minutes = claims.predictor_time(seconds, 1000, False, PUBLISHED)
+    assert "20 minutes for 40,000" in minutes.evidence
+    assert minutes.verdict == "reproduced"
+
+
+def test_claim_4_never_judges_without_a_fid():
+    empty = pd.DataFrame(columns=tables.COLUMNS)
+    assert "Inception weights are not here" in claims.image_rank(empty, PUBLISHED).evidence
+    row = {
+        "metric": "fid",
+        "method": "nsgf++",
+        "mean": 5.5,
+        "ci_low": 5.3,
+        "ci_high": 5.7,
+        "n_seeds": 3,
+    }
+    ours = pd.DataFrame([row])
+    assert claims.image_rank(ours, PUBLISHED).verdict == "reproduced"

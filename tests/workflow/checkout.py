@@ -1,0 +1,143 @@
+"""A small checkout in a temporary folder, and presets shrunk to what a test can run."""
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TINY_NETS = {
+    "mlp": {"kind": "mlp", "width": 8, "depth": 1},
+    "unet": {"kind": "unet", "channels": 32, "multipliers": [1], "patch": 4},
+    "phase_cnn": {"kind": "phase_cnn", "channels": [4]},
+    "classifier": {"kind": "classifier"},
+}
+
+
+def preset(name: str) -> dict:
+    """A committed preset, to be changed."""
+    return copy.deepcopy(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+
+
+def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
+    """The same DAG with tiny networks, pools and sample counts."""
+    whole = whole | {"title": "Reduced run (test)", "reduced": ["A test."]}
+    for study in whole["studies"].values():
+        study |= {"train_seeds": min(2, study["train_seeds"]), "sample_seeds": 2}
+        for t in study["trajectories"].values():
+            t["flow"] |= {"scaling": 0.5}
+            t["pool"] |= {
+                "batch_size": 16,
+                "batches": 2,
+                "shards": min(2, t["pool"].get("shards", 1)),
+            }
+        for training in study["networks"].values():
+            training |= {
+                "net": TINY_NETS[training["net"]["kind"]],
+                "iterations": iterations,
+                "batch_size": 8,
+                "warmup": 0,
+            }
+        study["sampling"] |= {
+            "n_samples": samples,
+            "batch_size": 4,
+            "path_samples": 4,
+            "omega": 0.25,
+        }
+        study["metrics"] |= {
+            "n_test": 48,
+            "n_floor": 16,
+            "floor_draws": 1,
+            "kid_subsets": 2,
+            "kid_subset_size": 8,
+            "neighbours": 4,
+        }
+    return whole
+
+
+class Checkout:
+    """A folder with the workflow, a preset, and its own state."""
+
+    def __init__(self, folder: Path, whole: dict):
+        self.folder, self.name = folder, whole["name"]
+        for name in ("Snakefile", "workflow", "profiles", "environment.yml"):
+            (folder / name).symlink_to(ROOT / name)
+        shutil.copytree(ROOT / "config", folder / "config")
+        (folder / f"config/{self.name}.yaml").write_text(yaml.safe_dump(whole))
+        self.environment = os.environ | {
+            "NSGF_STATE": str(folder / "state"),
+            "OMP_NUM_THREADS": "1",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results" / self.name
+
+    def command(self, *words: str) -> list[str]:
+        """`make reproduce` without the set-up."""
+        driver = str(ROOT / "workflow/reproduce.py")
+        return [sys.executable, driver, "--preset", self.name, "--cores", "2", *words]
+
+    def reproduce(self, *words: str) -> subprocess.CompletedProcess:
+        """Run to the end."""
+        return subprocess.run(
+            self.command(*words),
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            capture_output=True,
+            timeout=600,
+        )
+
+    def start(self) -> subprocess.Popen:
+        """Run in the background, in a process group of its own."""
+        return subprocess.Popen(
+            self.command(),
+            cwd=self.folder,
+            env=self.environment,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def jobs(self, stage: str = "") -> list[psutil.Process]:
+        """Live `nsgf` processes of this checkout."""
+        found = []
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            words = process.info["cmdline"] or []
+            if process.info["cwd"] == str(self.folder) and any(
+                Path(w).name == "nsgf" for w in words[:3]
+            ):
+                found += [process] if not stage or stage in words else []
+        return found
+
+    def state(self, pattern: str) -> list[Path]:
+        """Files in the state folder."""
+        return list((self.folder / "state").glob(pattern))
+
+    def tables(self) -> dict[str, bytes]:
+        """Every table, by name."""
+        return {p.name: p.read_bytes() for p in sorted((self.results / "tables").glob("*.csv"))}
+
+    def provenance(self, path: Path) -> dict:
+        """The sidecar of an artefact."""
+        return json.loads(Path(f"{path}.prov.json").read_text())
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120):
+    """Poll until `condition` is true; fail after a while."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+    return found

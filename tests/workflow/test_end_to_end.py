@@ -1,0 +1,197 @@
+"""The workflow end to end on tiny data: undisturbed, killed at every stage, and run again."""
+
+import json
+import os
+import re
+import signal
+
+import pytest
+
+from tests.workflow.checkout import Checkout, preset, shrink, wait_for
+
+
+@pytest.fixture(scope="module")
+def tiny() -> dict:
+    """Quick, shrunk, with enough steps for a kill to hit something."""
+    whole = shrink(preset("quick") | {"name": "tiny"}, samples=64)
+    points, images = whole["studies"]["table1"], whole["studies"]["table3"]
+    points |= {"datasets": ["moons"], "methods": ["nsgf", "fm"]}
+    whole["figures"]["figure3"]["datasets"] = whole["figures"]["figure4"]["datasets"] = ["moons"]
+    images["trajectories"]["t5"]["pool"] |= {"batches": 200}
+    images["networks"]["velocity"] |= {"iterations": 300, "checkpoint_every": 20}
+    images["sampling"] |= {"batch_size": 2}
+    images["train_seeds"], images["metrics"]["features"] = 1, ["classifier"]
+    return whole
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny, tmp_path_factory) -> Checkout:
+    checkout = Checkout(tmp_path_factory.mktemp("whole"), tiny)
+    result = checkout.reproduce()
+    assert result.returncode == 0, result.stdout + result.stderr
+    return checkout
+
+
+def test_everything_is_made_with_provenance(undisturbed):
+    results = undisturbed.results
+    made = [
+        p
+        for kind in ("pools", "models", "samples", "metrics", "tables", "figures")
+        for p in (results / kind).rglob("*")
+        if p.is_file() and p.suffix != ".json"
+    ]
+    assert {p.name for p in made} >= {"x.npy", "table1.csv", "table3.html", "figure5.png"}
+    for path in made:
+        body = undisturbed.provenance(path)
+        assert body["command"].startswith("nsgf ")
+        assert len(body["sha256"]) == 64
+    table = undisturbed.provenance(results / "tables/table1.csv")
+    assert any("metrics/moons/nsgf-10" in name for name in table["inputs"])
+
+
+def test_the_report_needs_no_network(undisturbed):
+    page = (undisturbed.results / "report.html").read_text()
+    assert "Neural Sinkhorn Gradient Flow" in page
+    assert not re.search(r'<(script|link|img)[^>]+(src|href)="https?:', page)
+
+
+def test_a_second_run_does_nothing_and_says_so(undisturbed):
+    before = {p: p.stat().st_mtime_ns for p in undisturbed.results.rglob("*") if p.is_file()}
+    result = undisturbed.reproduce()
+    assert result.returncode == 0
+    assert "Nothing to do" in result.stdout
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+def test_one_part_can_be_run_alone(undisturbed):
+    result = undisturbed.reproduce("--only", "table1")
+    assert result.returncode == 0
+    assert "table1.md" in result.stdout
+    assert "table3" not in result.stdout
+
+
+def test_a_changed_setting_reruns_just_what_depends_on_it(undisturbed, tiny):
+    path = undisturbed.folder / "config/tiny.yaml"
+    text = path.read_text()
+    try:
+        path.write_text(text.replace("confidence: 0.95", "") + "judging: {confidence: 0.9}\n")
+        result = undisturbed.reproduce("-n")
+    finally:
+        path.write_text(text)
+        undisturbed.reproduce("-n")  # writes the settings back
+    assert result.returncode == 0, result.stdout
+    log = (undisturbed.folder / "logs/tiny/snakemake.log").read_text()
+    assert "train" not in log.split("Reasons")[0]
+
+
+def kill(process) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+
+
+def test_killed_anywhere_it_ends_with_the_same_tables(undisturbed, tiny, tmp_path):
+    """SIGKILL of a job, of Snakemake and of the terminal, each after a checkpoint."""
+    checkout = Checkout(tmp_path, tiny)
+    pool_lines = re.compile(r"\n(\d+),4,")
+
+    # A job, while it builds the MNIST pool.
+    run = checkout.start()
+    wait_for(
+        lambda: any(
+            len(pool_lines.findall(p.read_text())) > 16 for p in checkout.state("*/divergence.csv")
+        )
+    )
+    for job in checkout.jobs("build-pool"):
+        kill(job)
+    output, _ = run.communicate(timeout=120)
+    assert run.returncode != 0
+    assert "What is done is kept" in output
+
+    # Snakemake itself, while a network trains: its jobs must not live on.
+    run = checkout.start()
+    wait_for(lambda: any(p.stat().st_size > 50_000 for p in checkout.state("*/checkpoint.pt")))
+    (snakemake,) = [p for p in run_children(run.pid) if "snakemake" in " ".join(p.cmdline())]
+    kill(snakemake)
+    run.communicate(timeout=120)
+    wait_for(lambda: not checkout.jobs(), 20)
+
+    # The terminal, while samples are drawn.
+    run = checkout.start()
+    wait_for(lambda: len(checkout.state("*/batch*.pt")) > 3)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate(timeout=120)
+    wait_for(lambda: not checkout.jobs(), 20)
+
+    result = checkout.reproduce()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert checkout.tables() == undisturbed.tables()
+    for path in (undisturbed.results / "models").rglob("*.safetensors"):
+        other = checkout.results / path.relative_to(undisturbed.results)
+        assert other.read_bytes() == path.read_bytes()
+    logs = "".join(p.read_text() for p in (checkout.folder / "logs").rglob("*.log"))
+    steps = dict(re.findall(r"resumed (\S+) .*at step (\d+)", logs))
+    assert {"pool", "velocity"} <= set(steps), steps
+    assert {"nsgf", "fm", "nsgf++", "straight"} & set(steps), steps
+    assert all(int(step) > 0 for step in steps.values())
+    assert not [p for p in checkout.state("*") if p.is_dir()], "state left behind"
+
+
+def run_children(pid: int):
+    import psutil
+
+    return psutil.Process(pid).children(recursive=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--preset", "quik"], "beside it are: cpu, paper, published, quick"),
+        (["--only", "table9"], "unknown study of preset 'tiny' 'table9'"),
+    ],
+)
+def test_mistakes_are_one_message(undisturbed, words, says):
+    result = undisturbed.reproduce(*words)
+    assert result.returncode == 1
+    assert says in result.stderr or says.split(":")[0] in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stderr.count("nsgf: ") == 1
+
+
+def test_a_typing_mistake_in_the_preset_costs_one_message(undisturbed):
+    path = undisturbed.folder / "config/tiny.yaml"
+    text = path.read_text()
+    try:
+        path.write_text(text.replace("sample_seeds", "sample_seed"))
+        result = undisturbed.reproduce()
+    finally:
+        path.write_text(text)
+    assert result.returncode == 1
+    assert "nearest known key: 'sample_seeds'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_corrupt_input_fails_with_the_jobs_own_message(undisturbed, tmp_path_factory, tiny):
+    import shutil
+
+    copied = Checkout(tmp_path_factory.mktemp("corrupt"), tiny)
+    shutil.copytree(undisturbed.results / "models", copied.results / "models")
+    model = copied.results / "models/moons/velocity-t10/seed0.safetensors"
+    model.write_bytes(b"no network")
+    config = undisturbed.results / "config/table1/sample-nsgf-10.json"
+    from nsgf.cli import main
+
+    code = main(
+        [
+            "sample",
+            "--config",
+            str(config),
+            "--unit",
+            "dataset=moons,seed=0,sample=0",
+            "--network",
+            f"velocity={model}",
+            "--out",
+            str(copied.folder / "out.npy"),
+        ]
+    )
+    assert code == 1
+    assert not (copied.folder / "out.npy").exists()
+    assert json.loads(config.read_text())["method"] == "nsgf"
