@@ -11,7 +11,7 @@ LOCKS := requirements/torch.txt requirements/lock.txt pyproject.toml
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup reproduce test lint clean
+.PHONY: help setup reproduce verify test lint clean
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -23,6 +23,9 @@ $(VENV)/.ready: $(LOCKS)
 
 reproduce: setup ## Data to report: PRESET=quick|cpu|paper, ONLY=table1|table2|table3
 	@$(BIN)/python workflow/reproduce.py --preset "$(PRESET)" --only "$(ONLY)" --cores "$(CORES)"
+
+verify: setup ## Re-hash the artefacts of PRESET against their provenance
+	@$(BIN)/nsgf verify --preset "config/$(PRESET).yaml"
 
 test: setup ## All tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -16,7 +16,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONDA_FILE = yaml.safe_load((ROOT / "environment.yml").read_text())
 CONDA = [entry for entry in CONDA_FILE["dependencies"] if isinstance(entry, str)]
 PIP = next(entry["pip"] for entry in CONDA_FILE["dependencies"] if isinstance(entry, dict))
-PYPI_NAME = {"pytorch": "torch", "snakemake-minimal": "snakemake"}
+PYPI_NAME = {
+    "pytorch": "torch",
+    "snakemake-minimal": "snakemake",
+    "matplotlib-base": "matplotlib",
+}
 BARE = ("python", "pip")  # of conda's own, not in the lock
 PIN = re.compile(r"([a-z0-9][a-z0-9._-]*)==([^\s;]+)(?: --hash=sha256:[0-9a-f]{64})*")
 

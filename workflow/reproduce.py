@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
 from nsgf.jobs import jobs, targets
+from nsgf.stages import timeline
 
 DONE = re.compile(r"(\d+) of (\d+) steps")
 FAILED = re.compile(r"Error in rule ([^\s:,]+)")
@@ -36,15 +38,18 @@ def main() -> int:
     parser.add_argument("--preset", default="quick", help="quick, cpu, paper, or a file")
     parser.add_argument("--only", default=None, help="one study, such as table1")
     parser.add_argument("--cores", default=str(os.cpu_count()), help="jobs at a time")
-    arguments, extra = parser.parse_known_args()
+    parser.add_argument("-n", "--dry-run", action="store_true", help="say what would run")
+    arguments = parser.parse_args()
     try:
-        return reproduce(arguments.preset, arguments.only or None, arguments.cores, extra)
+        return reproduce(
+            arguments.preset, arguments.only or None, arguments.cores, arguments.dry_run
+        )
     except NsgfError as error:
         print(f"nsgf: {error}", file=sys.stderr)
         return 1
 
 
-def reproduce(name: str, only: str | None, cores: str, extra: list[str]) -> int:
+def reproduce(name: str, only: str | None, cores: str, dry_run: bool = False) -> int:
     """Run everything that the preset (or its study `only`) asks for, then report.
 
     Raises:
@@ -57,12 +62,16 @@ def reproduce(name: str, only: str | None, cores: str, extra: list[str]) -> int:
     with _only_run():
         _clear_stale_lock()
         log = Path(f"logs/{preset.name}/snakemake.log")
-        code, ran, failed, cost = _run_snakemake(["--cores", cores, *extra, *settings], log)
+        if dry_run:
+            words = ["--cores", cores, "--dry-run", "--quiet", "rules", *settings]
+            return subprocess.run([sys.executable, "-m", "snakemake", *words]).returncode
+        code, ran, failed, cost = _run_snakemake(["--cores", cores, *settings], log)
         if code:
             _explain(preset, failed, log)
             return code
-        if ran and "--dry-run" not in extra and "-n" not in extra:
+        if ran:
             write_json(Path(f"results/{preset.name}/timings/run.json"), cost)
+            timeline.run(Path(file))
         report = Path(f"results/{preset.name}/report{'-' + only if only else ''}.html")
         made = _report(report, wanted, settings, log)
     if not ran and not made:
@@ -93,7 +102,6 @@ def _run_snakemake(words: list[str], log: Path) -> tuple[int, int, list[str], di
         for line in process.stdout:
             copy.write(line)
             copy.flush()
-            meter.read()
             if match := DONE.search(line):
                 done, bar.total = int(match[1]), int(match[2])
                 bar.update(done - bar.n)
@@ -110,10 +118,7 @@ class Meter:
 
     def __init__(self, pid: int):
         self._root, self._start, self._peak = psutil.Process(pid), time.monotonic(), 0
-        self._stop = False
-        import threading
-
-        self._cpu: dict[int, float] = {}
+        self._stop, self._cpu = False, {}
         threading.Thread(target=self._watch, daemon=True).start()
 
     @property

@@ -94,6 +94,8 @@ STAGES: dict[str, tuple[str, str, Setup]] = {
     "table": ("nsgf.stages.table", "a study's table beside the published one", _table),
     "figure": ("nsgf.stages.figure", "a figure in the paper's arrangement", _figure),
     "claims": ("nsgf.stages.claims", "judge the paper's claims", _preset),
+    "verify": ("nsgf.stages.verify", "re-hash a run against its provenance", _preset),
+    "timeline": ("nsgf.stages.timeline", "when each job of a run ran", _preset),
     "check": ("nsgf.stages.check", "validate a preset and count its jobs", _preset),
     "schema": ("nsgf.stages.schema", "write the JSON schema of presets", _schema),
 }

@@ -6,7 +6,7 @@ results/<preset>/models/<dataset>/<network>/seed<s>.safetensors
 results/<preset>/samples/<dataset>/<method>/seed<s>-<k>.npy
 results/<preset>/samples/<dataset>/reference/            test sets' features and floors
 results/<preset>/metrics/<dataset>/<method>/seed<s>-<k>.json
-results/<preset>/timings/<job>.tsv
+results/<preset>/timings/<job>.tsv               and what rests on times: claims, timeline
 results/<preset>/{tables,figures}/
 
 Templates hold {seed}, {shard} and {sample}; `format(**unit)` gives the path of a unit.

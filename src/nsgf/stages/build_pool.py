@@ -27,6 +27,7 @@ from nsgf.stages.unit import Unit, fill
 from nsgf.state import WorkState
 
 FLUSH_EVERY = 16  # minibatches between resume points
+SLACK = 0.01
 
 
 def run(config: Path, units: Sequence[Unit], data: Path | None, out: str) -> None:
@@ -93,13 +94,16 @@ def _resume(curve: Path, steps: int) -> int:
 def _check_descent(energies: list, unit: Unit) -> None:
     """The mean divergence must fall along the flow (NSGF, Proposition 1).
 
+    Near the target a solver of fixed effort wavers by its own error; a rise counts from SLACK of
+    the divergence at the start.
+
     Raises:
         NsgfError: it rises: the step is too long or the velocities are wrong.
     """
     if not energies:
         return
     mean = sum(energies) / len(energies)
-    if bool((mean[1:] >= mean[:-1]).any()):
+    if bool((mean[1:] - mean[:-1] > SLACK * mean[0]).any()) or bool(mean[-1] > mean[0]):
         raise NsgfError(
             f"the Sinkhorn divergence of pool {unit} does not decrease: {mean.tolist()}",
             "take a shorter step_size, a larger blur or a larger scaling",

@@ -1,0 +1,68 @@
+"""Objectives that fit what they claim: the pool's velocity, the time on the straight path."""
+
+import json
+
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from nsgf.config.train import MLPNet, Training
+from nsgf.data.problem import open_problem
+from nsgf.flows.pool import Pool
+from nsgf.nets.build import initialise
+from nsgf.rng import stream
+from nsgf.stages import build_pool
+from nsgf.train import phase, velocity
+from nsgf.train.loop import train
+
+
+def test_the_velocity_network_learns_the_pools_velocity(tmp_path, monkeypatch):
+    monkeypatch.setenv("NSGF_STATE", str(tmp_path / "state"))
+    stage = {
+        "seed": 0,
+        "flow": {"steps": 4, "step_size": 0.3, "blur": 1.0, "scaling": 0.7},
+        "pool": {"batch_size": 64, "batches": 8},
+        "compute": {"device": "cpu"},
+    }
+    (tmp_path / "stage.json").write_text(json.dumps(stage))
+    unit = {"dataset": "8gaussians", "seed": 0, "shard": 0}
+    build_pool.run(tmp_path / "stage.json", [unit], None, str(tmp_path / "pool"))
+    pool, problem = Pool([tmp_path / "pool"], 2), open_problem("8gaussians", None)
+    config = Training(
+        net=MLPNet(width=64, depth=2), iterations=600, batch_size=128, lr=5e-3, decay="cosine"
+    )
+    objective = velocity.objective(problem, pool, 128, "cpu")
+    net = initialise(config.net, (2,), 0)
+    train(net, objective, config, 0, ("v",), tmp_path / "state", "v")
+    draw = pool.draw(2000, stream(9))
+    with torch.no_grad():
+        left = (net(draw.x, draw.t) - draw.v).square().mean() / draw.v.square().mean()
+    assert left < 0.1  # what is left is the spread between minibatches
+
+
+def test_the_phase_loss_of_the_true_time_is_zero():
+    """Where source and target are two points, the time can be read off exactly."""
+
+    class Line:
+        def source(self, n, numbers):
+            return torch.zeros(n, 2)
+
+        def target(self, n, numbers):
+            return torch.ones(n, 2)
+
+    loss = phase.objective(Line(), None, 16, "cpu")
+    assert_close(loss(lambda x: x.mean(1), stream(0)), torch.tensor(0.0))
+    assert loss(lambda x: torch.full((len(x),), 0.5), stream(0)) > 0.01
+
+
+def test_a_velocity_batch_is_the_pools_mean_squared_error():
+    class Known:
+        def draw(self, n, numbers):
+            from nsgf.flows.pool import Draw
+
+            return Draw(torch.zeros(n, 2), torch.full((n, 2), 3.0), torch.zeros(n))
+
+    loss = velocity.objective(None, Known(), 4, "cpu")
+    zero = nn.Module()
+    zero.forward = lambda x, t: torch.zeros_like(x)
+    assert float(loss(zero, stream(0))) == 9.0

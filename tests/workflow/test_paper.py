@@ -1,0 +1,107 @@
+"""The published settings: the DAG is whole, and all of it runs at a size that a test can afford."""
+
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nsgf.artifact import record, write_npy
+from nsgf.cli import main
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.data import arrays, images
+from nsgf.jobs import jobs, targets, write_configs
+from nsgf.layout import DATA
+from tests.workflow.checkout import Checkout, preset, shrink
+
+IMAGES = 64
+FIGURES = [1, *range(3, 12)]
+
+
+@pytest.fixture(scope="module")
+def real_images(tmp_path_factory):
+    """The real sets, fetched once."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("mnist", "cifar10"):
+        images.fetch(name, folder / name)
+    return folder
+
+
+def few_images(real, folder) -> None:
+    """The first images of each real set, where the pipeline expects the whole of it."""
+    for name in ("mnist", "cifar10"):
+        target = folder / DATA / name
+        target.mkdir(parents=True)
+        for array in arrays.ARRAYS:
+            write_npy(
+                target / f"{array}.npy",
+                np.load(real / name / f"{array}.npy", mmap_mode="r")[:IMAGES],
+            )
+            record(target / f"{array}.npy", stage="fetch", config={}, seed=None, code="test")
+
+
+def test_the_paper_preset_dry_runs_clean(tmp_path):
+    result = Checkout(tmp_path, preset("paper")).reproduce("--dry-run")
+    assert result.returncode == 0, result.stdout + result.stderr
+    log = result.stdout + result.stderr
+    assert "cifar10-train-velocity-t5-0" in log
+    assert "This was a dry-run" in log
+    assert "<TBD>" not in log
+
+
+def test_the_paper_preset_asks_for_every_table_and_figure():
+    wanted = targets(load("config/paper.yaml", Preset))
+    for number in (1, 2, 3):
+        assert f"results/paper/tables/table{number}.csv" in wanted
+    for number in FIGURES:
+        assert f"results/paper/figures/figure{number}.pdf" in wanted
+
+
+def test_every_input_is_an_output_or_given():
+    for name in ("quick", "cpu", "paper"):
+        every = jobs(load(f"config/{name}.yaml", Preset))
+        made = {p for j in every for p in j.outputs} | {
+            f"results/{name}/timings/{j.name}.tsv" for j in every
+        }
+        made |= {j.config[0] for j in every if j.config}
+        needed = {p for j in every for p in j.inputs} - made
+        assert needed == {"config/datasets.yaml", "config/published.yaml"}
+        assert len({j.name for j in every}) == len(every)
+        outputs = [p for j in every for p in j.outputs]
+        assert len(outputs) == len(set(outputs))
+
+
+def test_all_of_it_runs_with_tiny_networks(real_images, tmp_path, monkeypatch):
+    whole = shrink(preset("paper"))
+    checkout = Checkout(tmp_path, whole)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NSGF_STATE", str(tmp_path / "state"))
+    few_images(real_images, tmp_path)
+    tiny = load(f"config/{checkout.name}.yaml", Preset)
+    write_configs(tiny)
+    for job in jobs(tiny):
+        if job.stage != "fetch":
+            if job.stage == "claims":
+                _timings(tiny)
+            words = [job.stage, *shlex.split(job.arguments)]
+            assert main(words) == 0, job.name
+            missing = [p for p in job.outputs if not (tmp_path / p).exists()]
+            assert missing == [], job.name
+    for number in (1, 2, 3):
+        table = pd.read_csv(checkout.results / f"tables/table{number}.csv")
+        assert table["mean"].notna().any()
+        assert "fid" not in set(table.loc[table["mean"].notna(), "metric"])  # no Inception here
+    claims = pd.read_csv(checkout.results / "timings/claims.csv")
+    assert claims["claim"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert not list((tmp_path / "state").iterdir())
+
+
+def _timings(tiny: Preset) -> None:
+    """Benchmark files, which only Snakemake writes."""
+    from pathlib import Path
+
+    for job in jobs(tiny):
+        path = Path(f"results/{tiny.name}/timings/{job.name}.tsv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("s\tmax_rss\n1.0\t100\n")
