@@ -38,6 +38,10 @@ def _fetch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the arrays")
 
 
+def _inception(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="where to write the answer")
+
+
 def _train(parser: argparse.ArgumentParser) -> None:
     _config(parser)
     parser.add_argument(
@@ -86,6 +90,11 @@ def _schema(parser: argparse.ArgumentParser) -> None:
 # sub-command: (module, its one line of help, its arguments)
 STAGES: dict[str, tuple[str, str, Setup]] = {
     "fetch": ("nsgf.stages.fetch", "fetch and verify an image set", _fetch),
+    "fetch-inception": (
+        "nsgf.stages.fetch_inception",
+        "look for the Inception weights, or fetch them",
+        _inception,
+    ),
     "build-pool": ("nsgf.stages.build_pool", "store Sinkhorn-flow trajectories", _config),
     "train": ("nsgf.stages.train", "train networks", _train),
     "sample": ("nsgf.stages.sample", "draw samples, counting evaluations", _sample),

@@ -25,6 +25,7 @@ NOT_CODE = {
 
 STAGES = {
     "fetch": "nsgf.stages.fetch",
+    "fetch-inception": "nsgf.stages.fetch_inception",
     "build-pool": "nsgf.stages.build_pool",
     "train": "nsgf.stages.train",
     "sample": "nsgf.stages.sample",

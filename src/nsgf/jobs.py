@@ -22,6 +22,7 @@ from nsgf.config.train import TrainStage
 from nsgf.data.arrays import ARRAYS as IMAGE_ARRAYS
 from nsgf.layout import (
     DATA,
+    INCEPTION,
     PUBLISHED,
     SHARD_FILES,
     Cell,
@@ -32,6 +33,7 @@ from nsgf.layout import (
     sample_units,
     with_sidecars,
 )
+from nsgf.metrics.weights import inception_file
 from nsgf.registry import DATASETS, METHODS, NETWORKS, lookup
 
 LIGHT = Resources(mem_mb=1500, runtime_min=30)  # tables, figures, downloads
@@ -130,6 +132,19 @@ def _fetches(preset: Preset) -> Iterator[Job]:
             outputs=with_sidecars(f"{folder}/{array}.npy" for array in IMAGE_ARRAYS),
             arguments=f"--dataset {name} --out {folder}",
             code=stage_code("fetch"),
+            priority=100,
+        )
+    if any("inception" in s.metrics.features for s in preset.studies.values()):
+        here = inception_file() is not None
+        yield Job(
+            "fetch-inception",
+            "fetch-inception",
+            "",
+            inputs=(),
+            outputs=with_sidecars([INCEPTION]),
+            arguments=f"--out {INCEPTION}",
+            # Put the weights in place, or take them away, and the answer is asked for again.
+            code=f"{stage_code('fetch-inception')}-{'here' if here else 'absent'}",
             priority=100,
         )
 
@@ -255,7 +270,7 @@ class _DatasetJobs:
                 part,
                 chunk,
                 config=("evaluate", self._evaluation()),
-                inputs=[*self._classifier(), *self._data(*IMAGE_ARRAYS)],
+                inputs=[*self._classifier(), *self._inception(), *self._data(*IMAGE_ARRAYS)],
                 outputs=_filled(made, chunk),
                 options=[*(("classifier", c) for c in self._classifier()), ("out", template)],
                 code=stage_code("reference", self.dataset),
@@ -278,6 +293,7 @@ class _DatasetJobs:
                 inputs=[
                     *_filled([samples, cost, *against], chunk),
                     *self._classifier(),
+                    *self._inception(),
                     *self._data(*IMAGE_ARRAYS),
                 ],
                 outputs=_filled(made, chunk),
@@ -301,6 +317,9 @@ class _DatasetJobs:
     def _data(self, *arrays: str) -> list[str]:
         target = DATASETS[self.dataset].target
         return [f"{DATA}/{target}/{a}.npy" for a in arrays] if self._image else []
+
+    def _inception(self) -> list[str]:
+        return [INCEPTION] if "inception" in self.study.metrics.features else []
 
     def _classifier(self) -> list[str]:
         used = self._image and "classifier" in self.study.metrics.features

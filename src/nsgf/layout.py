@@ -20,6 +20,7 @@ from nsgf.config.preset import Figure, Study
 from nsgf.registry import DATASETS, METHODS
 
 DATA = "data/processed"
+INCEPTION = f"{DATA}/inception.json"
 SHARD_FILES = ("x.npy", "v.npy", "divergence.csv")
 PUBLISHED = "config/published.yaml"
 Unit = dict[str, str | int]

@@ -13,7 +13,8 @@ from nsgf.artifact import sha256_file
 from nsgf.errors import NsgfError
 from nsgf.metrics.extractor import INCEPTION_SHA256
 from nsgf.metrics.features import download_inception, inception, inception_available
-from nsgf.metrics.inception import INCEPTION_FILE, _accepted
+from nsgf.metrics.inception import _accepted
+from nsgf.metrics.weights import INCEPTION_FILE
 
 MODES = ("clean", "legacy_tensorflow")
 # TorchScript is what the published weights come in and what clean-fid loads.

@@ -193,3 +193,9 @@ def test_claim_4_never_judges_without_a_fid():
     }
     ours = pd.DataFrame([row])
     assert claims.image_rank(ours, PUBLISHED).verdict == "reproduced"
+
+
+def test_the_stand_in_for_inception_never_enters_a_table(measured):
+    standin = measurement("nsgf", 0, 0, 1.0, metric="fd_standin_inception")
+    found = tables.table("table1", [*measured, standin], PUBLISHED, QUICK)
+    assert not found["metric"].str.contains("standin").any()

@@ -81,7 +81,7 @@ def test_all_of_it_runs_with_tiny_networks(real_images, tmp_path, monkeypatch):
     tiny = load(f"config/{checkout.name}.yaml", Preset)
     write_configs(tiny)
     for job in jobs(tiny):
-        if job.stage != "fetch":
+        if job.stage != "fetch":  # sets of 64 images are no published data set
             if job.stage == "claims":
                 _timings(tiny)
             words = [job.stage, *shlex.split(job.arguments)]

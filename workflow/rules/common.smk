@@ -27,7 +27,7 @@ LOGS = f"logs/{PRESET.name}"
 TIMINGS = f"results/{PRESET.name}/timings"
 ENVIRONMENT = "../../environment.yml"
 # Downloads need a network and the last stages take seconds: both stay off cluster nodes.
-LOCAL_STAGES = ("fetch", "table", "figure", "claims")
+LOCAL_STAGES = ("fetch", "fetch-inception", "table", "figure", "claims")
 CATEGORIES = {"table": "Tables", "figure": "Figures", "claims": "Claims"}
 
 

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from nsgf.artifact import atomic
 from nsgf.errors import NsgfError
 from nsgf.metrics.extractor import INCEPTION_SHA256, Extractor, Map, rgb, verify
+from nsgf.metrics.weights import INCEPTION_FILE, cached_inception, inception_file
 
-INCEPTION_FILE = "inception-2015-12-05.pt"
 TEST_OVERRIDE = "NSGF_TEST_INCEPTION_SHA256"
 MEND = f"remove it and fetch {INCEPTION_FILE} again, or set NSGF_INCEPTION to a good copy"
 
@@ -43,12 +43,12 @@ def inception(device: torch.device | str = "cpu", mode: str = "clean") -> Extrac
     if mode not in ("clean", "legacy_tensorflow"):
         raise ValueError(f"mode must be clean or legacy_tensorflow; received {mode!r}")
     name, digest = _accepted()
-    path = _inception_file()
+    path = inception_file()
     if path is None:
         raise NsgfError(
             "the Inception weights are not here, so there is no FID",
             f"put {INCEPTION_FILE} into the cache folder, or set NSGF_INCEPTION to its path",
-            looked_for=_cached_inception(),
+            looked_for=cached_inception(),
         )
     verify(path, digest, MEND)
     net = _clean_fid_net(path, mode).to(device)
@@ -68,7 +68,7 @@ def inception_available() -> bool:
     Raises:
         NsgfError: $NSGF_INCEPTION names no file, or the file found has another digest.
     """
-    path = _inception_file()
+    path = inception_file()
     if path is not None:
         verify(path, _accepted()[1], MEND)
     return path is not None
@@ -86,7 +86,7 @@ def download_inception(url: str | None = None, timeout: float = 10.0) -> Path:
     """
     from cleanfid.downloads_helper import inception_url
 
-    url, target = url or inception_url, _cached_inception()
+    url, target = url or inception_url, cached_inception()
     with atomic(target) as temporary:
         try:
             with urllib.request.urlopen(url, timeout=timeout) as answer, temporary.open("wb") as f:
@@ -104,21 +104,6 @@ def _accepted() -> tuple[str, str]:
     """Name and digest of the Inception that is accepted now: under the override never Inception."""
     override = os.environ.get(TEST_OVERRIDE)
     return ("standin_inception", override) if override else ("inception", INCEPTION_SHA256)
-
-
-def _cached_inception() -> Path:
-    import platformdirs
-
-    folder = os.environ.get("NSGF_CACHE") or platformdirs.user_cache_dir("nsgf")
-    return Path(folder) / INCEPTION_FILE
-
-
-def _inception_file() -> Path | None:
-    named = os.environ.get("NSGF_INCEPTION")
-    path = Path(named) if named else _cached_inception()
-    if named and not path.is_file():
-        raise NsgfError(f"NSGF_INCEPTION is {named!r}, which is no file", "correct or unset it")
-    return path if path.is_file() else None
 
 
 def _clean_fid_net(path: Path, mode: str) -> nn.Module:
