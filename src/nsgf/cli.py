@@ -105,6 +105,7 @@ STAGES: dict[str, tuple[str, str, Setup]] = {
     "claims": ("nsgf.stages.claims", "judge the paper's claims", _preset),
     "verify": ("nsgf.stages.verify", "re-hash a run against its provenance", _preset),
     "timeline": ("nsgf.stages.timeline", "when each job of a run ran", _preset),
+    "publish": ("nsgf.stages.publish", "copy small results to results/published", _preset),
     "check": ("nsgf.stages.check", "validate a preset and count its jobs", _preset),
     "schema": ("nsgf.stages.schema", "write the JSON schema of presets", _schema),
 }

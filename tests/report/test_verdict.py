@@ -145,7 +145,7 @@ def test_tables_render_whole_and_the_csv_reads_back(measured):
     assert page.count("<tr>") == len(found) + 1
     assert "A &lt;b&gt; title" in page
     assert "http" not in page  # nothing from elsewhere
-    assert render.markdown("T", [], shown).count("\n| ") == len(found) + 1
+    assert render.markdown_table(shown).count("\n| ") == len(found)
 
 
 def test_claim_1_needs_the_gradient_flow_rivals(measured):
@@ -199,3 +199,13 @@ def test_the_stand_in_for_inception_never_enters_a_table(measured):
     standin = measurement("nsgf", 0, 0, 1.0, metric="fd_standin_inception")
     found = tables.table("table1", [*measured, standin], PUBLISHED, QUICK)
     assert not found["metric"].str.contains("standin").any()
+
+
+def test_claim_3_reports_the_hand_over():
+    costs = [{"handover_mean": 0.6, "nfe": 20.0}, {"handover_mean": 0.7, "nfe": 22.0}]
+    finding = claims.handover(costs, False, PUBLISHED)
+    assert finding.verdict == "reproduced"
+    assert "0.65" in finding.evidence
+    assert "21.0" in finding.evidence
+    assert claims.handover(costs, True, PUBLISHED).verdict == "inconclusive"
+    assert claims.handover([], False, PUBLISHED).evidence == "not run"

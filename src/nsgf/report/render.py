@@ -45,9 +45,13 @@ def display(found: pd.DataFrame, published: Published) -> pd.DataFrame:
 
 def markdown(title: str, notes: list[str], shown: pd.DataFrame) -> str:
     """A Markdown page: title, notes, table."""
-    lines = [f"# {title}", "", *(f"- {n}" for n in notes), ""]
-    lines.append("| " + " | ".join(shown.columns) + " |")
-    lines.append("|" + "---|" * len(shown.columns))
+    head = [f"# {title}", "", *(f"- {n}" for n in notes), "", ""]
+    return "\n".join(head) + markdown_table(shown)
+
+
+def markdown_table(shown: pd.DataFrame) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(shown.columns) + " |", "|" + "---|" * len(shown.columns)]
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in shown.itertuples(index=False)]
     return "\n".join(lines) + "\n"
 

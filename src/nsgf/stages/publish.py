@@ -1,0 +1,77 @@
+"""`nsgf publish`: copy the small results of a finished run into results/published, to be committed.
+
+results/published/<preset>/{tables,figures,metrics,timings}/ with every file's provenance, and
+MANIFEST.json: the digest of each file and the commit that made them. The table in README.md between
+its two markers is made anew from all that is published, so that it cannot say anything else.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from nsgf.artifact import atomic, sha256_file, sidecar, write_json, write_text
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.config.published import Published
+from nsgf.errors import NsgfError
+from nsgf.layout import PUBLISHED, Layout
+from nsgf.report import render
+
+FOLDER = Path("results/published")
+MARKERS = ("<!-- published results: begin -->", "<!-- published results: end -->")
+KINDS = ("tables/*", "figures/*", "metrics/**/*.json", "timings/*")
+SHOWN = ("w2", "fid", "fd_effnet_lite0", "fd_classifier")
+LARGEST = 2_000_000  # bytes; git holds small files only
+
+
+def run(preset: Path) -> None:
+    """Publish what the preset's results hold.
+
+    Raises:
+        NsgfError: there is nothing to publish, or the results were not made by one clean commit.
+    """
+    whole = load(preset, Preset)
+    source, target = Path(Layout(f"results/{whole.name}").root), FOLDER / whole.name
+    files = [p for kind in KINDS for p in sorted(source.glob(kind)) if p.is_file()]
+    files = [p for p in files if p.stat().st_size < LARGEST]
+    tables = [p for p in files if p.suffix == ".csv" and p.parent.name == "tables"]
+    if not tables:
+        raise NsgfError(f"'{source}' holds no table", f"run: make reproduce PRESET={whole.name}")
+    commits = sorted({json.loads(sidecar(p).read_text())["commit"] for p in tables})
+    if len(commits) != 1 or commits[0] is None or "+" in commits[0]:
+        raise NsgfError(
+            f"the tables were not made by one clean commit: {', '.join(map(str, commits))}",
+            "commit, remove the tables and run make reproduce again",
+        )
+    shutil.rmtree(target, ignore_errors=True)
+    for path in files:
+        with atomic(target / path.relative_to(source)) as temporary:
+            shutil.copyfile(path, temporary)
+    digests = {str(p.relative_to(source)): sha256_file(p) for p in files}
+    manifest = {"commit": commits[0], "title": whole.title, "files": digests}
+    write_json(target / "MANIFEST.json", manifest)
+    write_readme(Path("README.md"))
+
+
+def write_readme(readme: Path) -> None:
+    """Put the table of all published results between the markers of README.md."""
+    text = readme.read_text()
+    before, rest = text.split(MARKERS[0])
+    after = rest.split(MARKERS[1])[1]
+    write_text(readme, f"{before}{MARKERS[0]}\n{readme_table()}{MARKERS[1]}{after}")
+
+
+def readme_table() -> str:
+    """The main metrics of all published tables, in Markdown, under the title of each run."""
+    published, parts = load(PUBLISHED, Published), []
+    for manifest in sorted(FOLDER.glob("*/MANIFEST.json")):
+        about = json.loads(manifest.read_text())
+        parts.append(f"**{about['title']}** (commit {about['commit'][:10]})\n")
+        for path in sorted((manifest.parent / "tables").glob("*.csv")):
+            found = pd.read_csv(path)
+            found = found[found["metric"].isin(SHOWN) & found["mean"].notna()]
+            shown = render.display(found.assign(verdict=found["verdict"].fillna("")), published)
+            parts.append(render.markdown_table(shown.drop(columns=["samples", "protocol"])))
+    return "\n".join(parts)
