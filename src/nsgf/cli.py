@@ -12,6 +12,8 @@ from pathlib import Path
 from nsgf.errors import NsgfError
 from nsgf.stages.unit import parse_unit
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
 Setup = Callable[[argparse.ArgumentParser], None]
 
 
@@ -137,7 +139,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"nsgf: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOENT):
+        if error.errno not in (*FULL, *REFUSED):
             raise
         print(f"nsgf: {_storage_message(stage, error)}", file=sys.stderr)
         return 1
@@ -146,7 +148,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _storage_message(stage: str, error: OSError) -> NsgfError:
     where = f" '{error.filename}'" if error.filename else ""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = error.errno in FULL
     return NsgfError(
         f"{stage} cannot read or write{where}: {error.strerror}",
         "free some space, then run the same command again: it resumes"
