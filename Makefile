@@ -36,4 +36,5 @@ lint: setup ## ruff, snakefmt, snakemake --lint
 	@$(BIN)/snakemake --lint
 
 clean: ## Remove results and logs of PRESET; downloads and the environment stay
+	@case "$(PRESET)" in ""|published|*/*|.*) echo "nsgf: '$(PRESET)' is no preset" >&2; exit 1;; esac
 	rm -rf "results/$(PRESET)" "logs/$(PRESET)"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from nsgf import artifact, codehash, state
 from nsgf.errors import NsgfError
+from nsgf.registry import NETS
 from nsgf.rng import stream, stream_seed
 
 SOURCE = Path(codehash.__file__).parent
@@ -50,7 +51,7 @@ def test_provenance_states_digest_command_inputs_and_code(tmp_path):
     made.write_text("y")
     artifact.record(made, stage="s", config={"a": 1}, seed=3, code="abc", inputs=[source])
     body = json.loads(artifact.sidecar(made).read_text())
-    assert body["sha256"] == artifact.sha256_file(made) == artifact.recorded_digest(made)
+    assert body["sha256"] == artifact.sha256_file(made) == artifact.digest(made)
     assert body["inputs"] == {str(source): artifact.sha256_file(source)}
     assert body["command"].startswith("nsgf ")
     assert body["versions"]["torch"] == torch.__version__.split("+")[0]
@@ -124,6 +125,20 @@ def test_the_code_hash_follows_imports_but_not_comments(package, file, old, new,
     path = folder / f"{file}.py"
     path.write_text(path.read_text().replace(old, new))
     assert (hashed() != before) == changes
+
+
+@pytest.mark.parametrize("kind", sorted(NETS))
+def test_a_networks_code_reaches_its_stages_hash(monkeypatch, kind):
+    """Modules that the registry names are loaded late, where no import shows them."""
+    before = codehash.stage_code("train", "moons", network="straight", used=(NETS[kind],))
+    real = codehash._fingerprint
+    changed = lambda name: real(name) + ("x" if name == NETS[kind] else "")  # noqa: E731
+    monkeypatch.setattr(codehash, "_fingerprint", changed)
+    codehash.code_of.cache_clear()
+    after = codehash.stage_code("train", "moons", network="straight", used=(NETS[kind],))
+    monkeypatch.undo()
+    codehash.code_of.cache_clear()
+    assert after != before
 
 
 def test_one_methods_code_is_not_anothers():

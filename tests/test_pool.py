@@ -1,5 +1,6 @@
 """Trajectory pools: content independent of shards and jobs; rows as stored; errors that help."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -112,10 +113,18 @@ def test_a_half_written_curve_is_cut_and_the_pool_resumed(tmp_path, monkeypatch,
         assert (whole / name).read_bytes() == (again / name).read_bytes()
 
 
-def test_a_rising_divergence_stops_the_build():
-    rising = [torch.tensor([1.0, 0.5, 0.6])]
-    with pytest.raises(NsgfError, match="does not decrease"):
-        build_pool._check_descent(rising, unit())
+def test_a_rising_divergence_stops_the_build_again_and_again(tmp_path, monkeypatch):
+    real = build_pool.trajectory
+
+    def rising(*words):
+        flow = real(*words)
+        return dataclasses.replace(flow, divergence=flow.divergence.flip(0))
+
+    monkeypatch.setattr(build_pool, "trajectory", rising)
+    for _ in range(2):  # the second time it finds all batches done
+        with pytest.raises(NsgfError, match="does not decrease"):
+            build(tmp_path, "p", [unit()])
+    assert not (tmp_path / "p").exists()
 
 
 @pytest.mark.parametrize("damage", ["truncate", "delete", "text"])

@@ -10,6 +10,7 @@ import ctypes
 import fcntl
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
 from nsgf.jobs import jobs, targets
+from nsgf.registry import lookup
 from nsgf.stages import timeline
 
 DONE = re.compile(r"(\d+) of (\d+) steps")
@@ -46,7 +48,14 @@ def main() -> int:
         )
     except NsgfError as error:
         print(f"nsgf: {error}", file=sys.stderr)
-        return 1
+    except OSError as error:
+        where = f" '{error.filename}'" if error.filename else ""
+        print(f"nsgf: cannot read or write{where}: {error.strerror}", file=sys.stderr)
+        print("  mend  free some space or check whose it is, then run it again", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nStopped. What is done is kept: run the same command to go on.", file=sys.stderr)
+        return 130
+    return 1
 
 
 def reproduce(name: str, only: str | None, cores: str, dry_run: bool = False) -> int:
@@ -55,23 +64,30 @@ def reproduce(name: str, only: str | None, cores: str, dry_run: bool = False) ->
     Raises:
         NsgfError: the preset is not possible, or another run is under way in this folder.
     """
-    file = name if name.endswith((".yaml", ".json")) else f"config/{name}.yaml"
-    preset = load(Path(file), Preset)
+    file = preset_file(name)
+    preset = load(file, Preset)
+    if preset.name != file.stem:
+        raise NsgfError(
+            f"'{file}' says `name: {preset.name}`: its results would go to another preset's folder",
+            f"write `name: {file.stem}`",
+        )
     wanted = targets(preset, only)
-    settings = ["--config", f"preset_file={file}", *([f"only={only}"] if only else [])]
+    settings = ["--config", f"preset={preset.name}", f"preset_file={file}"]
+    settings += [f"only={only}"] if only else []
     with _only_run():
         _clear_stale_lock()
         log = Path(f"logs/{preset.name}/snakemake.log")
         if dry_run:
             words = ["--cores", cores, "--dry-run", "--quiet", "rules", *settings]
             return subprocess.run([sys.executable, "-m", "snakemake", *words]).returncode
-        code, ran, failed, cost = _run_snakemake(["--cores", cores, *settings], log)
+        words = ["--cores", cores, *_local_limits(), *settings]
+        code, ran, failed, cost = _run_snakemake(words, log)
         if code:
             _explain(preset, failed, log)
             return code
         if ran:
             write_json(Path(f"results/{preset.name}/timings/run.json"), cost)
-            timeline.run(Path(file))
+            timeline.run(file)
         report = Path(f"results/{preset.name}/report{'-' + only if only else ''}.html")
         made = _report(report, wanted, settings, log)
     if not ran and not made:
@@ -85,6 +101,30 @@ def reproduce(name: str, only: str | None, cores: str, dry_run: bool = False) ->
         print(f"  {study}  results/{preset.name}/tables/{study}.md")
     print(f"  report  {report}")
     return 0
+
+
+def preset_file(name: str) -> Path:
+    """The file of a preset: a path as it is, or a name in config/.
+
+    Raises:
+        NsgfError: no preset has that name; the message names the nearest.
+    """
+    if name.endswith((".yaml", ".json")):
+        return Path(name)
+    others = ("published", "datasets")
+    known = {p.stem: p for p in Path("config").glob("*.yaml") if p.stem not in others}
+    return lookup(known, name, "preset")
+
+
+def _local_limits() -> list[str]:
+    """Memory and GPUs that local jobs share, so that no more start than fit."""
+    memory = int(0.9 * psutil.virtual_memory().total / 1e6)
+    listing = shutil.which("nvidia-smi") and subprocess.run(
+        ["nvidia-smi", "-L"], capture_output=True, text=True
+    )
+    # Without a GPU such jobs run on the CPU, one at a time.
+    gpus = max(1, listing.stdout.count("GPU ") if listing else 0)
+    return ["--resources", f"mem_mb={memory}", f"gpu={gpus}"]
 
 
 def _run_snakemake(words: list[str], log: Path) -> tuple[int, int, list[str], dict]:
@@ -109,8 +149,7 @@ def _run_snakemake(words: list[str], log: Path) -> tuple[int, int, list[str], di
                     print(f"{done}/{bar.total} jobs, {meter.wall:.0f} s", flush=True)
             if match := FAILED.search(line):
                 failed.append(match[1])
-    code = process.wait()
-    return code, done, failed, meter.cost()
+    return process.wait(), done, failed, meter.cost()
 
 
 class Meter:
@@ -219,12 +258,19 @@ def _explain(preset: Preset, failed: list[str], log: Path) -> None:
     for name in dict.fromkeys(n for n in failed if n in known):
         path = Path(f"logs/{preset.name}/{name}.log")
         text = path.read_text() if path.exists() else ""
-        start = text.rfind("\nnsgf: ") + 1 if "\nnsgf: " in text else max(0, len(text) - 1500)
-        print(f"\njob {name} failed ({path}):\n{text[start:].rstrip()}", file=sys.stderr)
+        print(f"\njob {name} failed ({path}):\n{_message(text)}", file=sys.stderr)
     if not failed:
         print(f"\nSnakemake failed: see the end of {log}", file=sys.stderr)
         print("\n".join(log.read_text().splitlines()[-12:]), file=sys.stderr)
     print("\nWhat is done is kept: run the same command to go on.", file=sys.stderr)
+
+
+def _message(text: str) -> str:
+    """What a job's log says of its failure."""
+    for mark in ("nsgf: ", "Traceback (most recent call last)"):
+        if (start := text.rfind(mark)) >= 0:
+            return text[start:].rstrip()
+    return "It ended without a word: it was killed, perhaps because memory ran out."
 
 
 def _die_with_parent() -> None:

@@ -20,10 +20,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nsgf.errors import NsgfError
+
 if TYPE_CHECKING:
     import numpy as np
 
 SIDECAR = ".prov.json"
+TRUSTED_BYTES = 500_000_000  # larger inputs are not hashed again by each of their readers
 VERSIONS = [
     "torch",
     "torchvision",
@@ -67,8 +70,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write `value` as indented JSON with a stable key order."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+    """Write `value` as JSON, whole or not at all."""
+    write_text(path, json_text(value))
+
+
+def json_text(value: object) -> str:
+    """Indented JSON with a stable key order."""
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"
 
 
 def write_npy(path: Path, array: "np.ndarray") -> None:
@@ -99,12 +107,42 @@ def sidecar(path: Path) -> Path:
     return Path(f"{path}{SIDECAR}")
 
 
-def recorded_digest(path: Path) -> str:
-    """The digest that `path`'s sidecar states, or the digest of its bytes if it has none."""
+def digest(path: Path) -> str:
+    """SHA-256 of an input: of its bytes, or as its sidecar states where that would take minutes."""
     beside = sidecar(path)
-    if beside.exists():
-        return json.loads(beside.read_text())["sha256"]
+    if beside.exists() and path.stat().st_size > TRUSTED_BYTES:
+        return read_json(beside)["sha256"]
     return sha256_file(path)
+
+
+def read_json(path: Path):
+    """The value in a JSON file.
+
+    Raises:
+        NsgfError: the file is missing or damaged.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise NsgfError(
+            f"'{path}' cannot be read: {error}", "remove it and run make reproduce again"
+        ) from error
+
+
+def read_npy(path: Path) -> "np.ndarray":
+    """The array in a .npy file, without running code.
+
+    Raises:
+        NsgfError: the file is missing or damaged.
+    """
+    import numpy as np
+
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise NsgfError(
+            f"'{path}' cannot be read: {error}", "remove it and run make reproduce again"
+        ) from error
 
 
 def record(
@@ -135,7 +173,7 @@ def record(
         "seed": seed,
         "code": code,
         "commit": _commit(),
-        "inputs": {str(p): recorded_digest(p) for p in inputs},
+        "inputs": {str(p): digest(Path(p)) for p in inputs},
         "versions": _versions(),
         "machine": _machine(),
         "facts": facts or {},
@@ -151,7 +189,11 @@ def _versions() -> dict:
 
 @functools.cache
 def _machine() -> dict:
-    return {"system": platform.system(), "arch": platform.machine(), "cores": os.cpu_count()}
+    found = {"system": platform.system(), "arch": platform.machine(), "cores": os.cpu_count()}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
 
 
 @functools.cache

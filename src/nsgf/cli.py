@@ -37,6 +37,7 @@ def _preset(parser: argparse.ArgumentParser) -> None:
 
 def _fetch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help="a name in config/datasets.yaml")
+    parser.add_argument("--registry", type=Path, help="the file that describes image sets")
     parser.add_argument("--out", type=Path, required=True, help="folder for the arrays")
 
 

@@ -9,6 +9,8 @@ import ast
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 from nsgf.registry import DATASETS, METHODS, NETWORKS
@@ -22,6 +24,9 @@ NOT_CODE = {
     for name in ("registry", "errors", "progress", "codehash", "artifact", "state")
 }
 
+
+# Libraries whose version can change a number.
+LIBRARIES = ("torch", "geomloss", "POT", "torchcfm", "torchdiffeq", "numpy", "scipy")
 
 STAGES = {
     "fetch": "nsgf.stages.fetch",
@@ -48,6 +53,7 @@ def code_of(*modules: str, entries: tuple = ()) -> str:
             closure.add(name)
             waiting += _imports(name)
     parts = [f"{name} {_fingerprint(name)}" for name in sorted(closure)]
+    parts += [f"{name} {metadata.version(name)}" for name in LIBRARIES]
     parts.append(json.dumps([repr(entry) for entry in entries]))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -99,7 +105,12 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 def stage_code(
-    stage: str, dataset: str = "", network: str = "", method: str = "", figure: str = ""
+    stage: str,
+    dataset: str = "",
+    network: str = "",
+    method: str = "",
+    figure: str = "",
+    used: Iterable[str] = (),
 ) -> str:
     """Hash of the code of one stage doing one thing; imports nothing, so it is cheap.
 
@@ -107,8 +118,12 @@ def stage_code(
         stage: the sub-command.
         dataset, network, method: names in nsgf.registry that the stage works on.
         figure: kind of the figure.
+        used: modules that the registry's tables name and that this piece of work loads, such as its
+            network's.
     """
-    modules, entries = [STAGES[stage]], []
+    modules, entries = [STAGES[stage], *used], []
+    if stage in ("table", "figure", "claims"):
+        entries += [*DATASETS.items(), *METHODS.items()]  # labels, order and aliases
     if dataset:
         entries.append(DATASETS[dataset])
     if network:
@@ -119,4 +134,4 @@ def stage_code(
         modules.append(METHODS[method].sampler)
     if figure:
         modules.append(f"nsgf.report.{figure}")
-    return code_of(*modules, entries=tuple(entries))
+    return code_of(*sorted(set(modules)), entries=tuple(entries))

@@ -4,13 +4,12 @@ A job is one process of one stage over some units (data set, seed, ...). How man
 is `resources.units_per_job`; the files, and their bytes, do not depend on it.
 """
 
-import json
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nsgf.artifact import write_json
+from nsgf.artifact import json_text, read_json, write_text
 from nsgf.codehash import stage_code
 from nsgf.config.base import Model
 from nsgf.config.compute import Resources
@@ -34,7 +33,7 @@ from nsgf.layout import (
     with_sidecars,
 )
 from nsgf.metrics.weights import inception_file
-from nsgf.registry import DATASETS, METHODS, NETWORKS, lookup
+from nsgf.registry import BACKENDS, DATASETS, METHODS, NETS, NETWORKS, lookup
 
 LIGHT = Resources(mem_mb=1500, runtime_min=30)  # tables, figures, downloads
 
@@ -97,11 +96,19 @@ def targets(preset: Preset, only: str | None = None) -> list[str]:
 
 
 def write_configs(preset: Preset) -> None:
-    """Write the settings of every stage; a file whose content is the same is left alone."""
+    """Write the settings of every stage; a file whose content is the same is left alone.
+
+    An answer about the Inception weights that no longer holds is removed, so that it is asked
+    again: put the weights in place and FID appears.
+    """
+    answer = Path(INCEPTION)
+    if answer.exists() and read_json(answer)["available"] != (inception_file() is not None):
+        answer.unlink()
     for path, model in {j.config[0]: j.config[1] for j in jobs(preset) if j.config}.items():
         settings = model.model_dump(mode="json")
-        if not Path(path).exists() or json.loads(Path(path).read_text()) != settings:
-            write_json(Path(path), settings)
+        text = json_text(settings)
+        if not Path(path).exists() or Path(path).read_text() != text:
+            write_text(Path(path), text)
 
 
 def networks_of(study: Study) -> list[tuple[str, str | None]]:
@@ -130,12 +137,11 @@ def _fetches(preset: Preset) -> Iterator[Job]:
             "",
             inputs=("config/datasets.yaml",),
             outputs=with_sidecars(f"{folder}/{array}.npy" for array in IMAGE_ARRAYS),
-            arguments=f"--dataset {name} --out {folder}",
+            arguments=f"--dataset {name} --registry config/datasets.yaml --out {folder}",
             code=stage_code("fetch"),
             priority=100,
         )
     if any("inception" in s.metrics.features for s in preset.studies.values()):
-        here = inception_file() is not None
         yield Job(
             "fetch-inception",
             "fetch-inception",
@@ -143,8 +149,7 @@ def _fetches(preset: Preset) -> Iterator[Job]:
             inputs=(),
             outputs=with_sidecars([INCEPTION]),
             arguments=f"--out {INCEPTION}",
-            # Put the weights in place, or take them away, and the answer is asked for again.
-            code=f"{stage_code('fetch-inception')}-{'here' if here else 'absent'}",
+            code=stage_code("fetch-inception"),
             priority=100,
         )
 
@@ -186,7 +191,9 @@ class _DatasetJobs:
                     inputs=self._data("train_images", "train_labels"),
                     outputs=[f"{template.format(**u)}/{f}" for u in chunk for f in SHARD_FILES],
                     options=[("out", template)],
-                    code=stage_code("build-pool", self.dataset),
+                    code=stage_code(
+                        "build-pool", self.dataset, used=(BACKENDS[settings.flow.backend],)
+                    ),
                 )
 
     def trainings(self) -> Iterator[Job]:
@@ -219,7 +226,12 @@ class _DatasetJobs:
                     inputs=[*self._data("train_images", "train_labels"), *shard_files],
                     outputs=[*networks, *curves],
                     options=[*(("pool", p) for p in pools), ("out", template)],
-                    code=stage_code("train", self.dataset, network=network),
+                    code=stage_code(
+                        "train",
+                        self.dataset,
+                        network=network,
+                        used=(NETS[settings.training.net.kind],),
+                    ),
                 )
 
     def samplings(self, cell: Cell) -> Iterator[Job]:
@@ -238,6 +250,7 @@ class _DatasetJobs:
             sampling=self.study.sampling,
             compute=self.study.compute,
         )
+        used = tuple({NETS[self.study.networks[n].net.kind] for n in method.networks})
         needed, options = [*models.values()], [("network", f"{n}={p}") for n, p in models.items()]
         if method.nfe_of:
             other = paths.samples(self.dataset, Cell(method.nfe_of, None), ".json")
@@ -253,7 +266,7 @@ class _DatasetJobs:
                 inputs=_filled(needed, chunk) + self._data("train_images", "train_labels"),
                 outputs=_filled(made, chunk),
                 options=[*options, ("out", made[0])],
-                code=stage_code("sample", self.dataset, method=cell.method),
+                code=stage_code("sample", self.dataset, method=cell.method, used=used),
             )
 
     def references(self) -> Iterator[Job]:
@@ -273,7 +286,7 @@ class _DatasetJobs:
                 inputs=[*self._classifier(), *self._inception(), *self._data(*IMAGE_ARRAYS)],
                 outputs=_filled(made, chunk),
                 options=[*(("classifier", c) for c in self._classifier()), ("out", template)],
-                code=stage_code("reference", self.dataset),
+                code=stage_code("reference", self.dataset, used=self._measuring_code()),
             )
 
     def evaluations(self, cell: Cell) -> Iterator[Job]:
@@ -303,7 +316,7 @@ class _DatasetJobs:
                     ("reference", reference),
                     ("out", template),
                 ],
-                code=stage_code("evaluate", dataset),
+                code=stage_code("evaluate", dataset, used=self._measuring_code()),
             )
 
     def _seeds(self) -> list[Unit]:
@@ -324,6 +337,9 @@ class _DatasetJobs:
     def _classifier(self) -> list[str]:
         used = self._image and "classifier" in self.study.metrics.features
         return [self.layout.classifier(self.dataset)] if used else []
+
+    def _measuring_code(self) -> tuple[str, ...]:
+        return (NETS["classifier"],) if self._classifier() else ()
 
     def _evaluation(self) -> EvaluateStage:
         return EvaluateStage(seed=self.seed, metrics=self.study.metrics, compute=self.study.compute)
@@ -365,7 +381,10 @@ def _table(layout: Layout, preset: Preset, name: str) -> Job:
         for cell in cells(study)
         for unit in sample_units(study, dataset)
     ]
-    references = [layout.reference(d) for d in study.datasets if DATASETS[d].is_image]
+    references = _filled(
+        map(layout.reference, study.datasets),
+        [u for d in study.datasets for u in sample_units(study, d)],
+    )
     return Job(
         "table",
         f"table-{name}",

@@ -80,9 +80,21 @@ METHODS = {
     "nsgf++": Method("NSGF++", ("velocity", "phase", "straight"), "nsgf.sample.two_phase"),
     "fm": Method("FM (sigma = 0)", ("straight",), "nsgf.sample.straight"),
     "ot_cfm": Method("OT-CFM", ("ot_cfm",), "nsgf.sample.straight"),
-    "straight": Method("Straight flow alone", ("straight",), "nsgf.sample.straight", "nsgf++"),
+    "straight": Method(
+        "Straight flow alone (= FM, sigma = 0)", ("straight",), "nsgf.sample.straight", "nsgf++"
+    ),
     "1-rf": Method("1-RF", same_as="fm"),
 }
+
+
+# Modules that are loaded by a name in the configuration.
+NETS = {
+    "mlp": "nsgf.nets.mlp",
+    "unet": "nsgf.nets.unet",
+    "phase_cnn": "nsgf.nets.phase",
+    "classifier": "nsgf.nets.classifier",
+}
+BACKENDS = {"geomloss": "nsgf.ot.geomloss_backend"}
 
 
 def lookup(table: Mapping, name: str, what: str):

@@ -6,16 +6,27 @@ checkout finds it too. A lock that dies with its owner keeps two jobs from writi
 """
 
 import fcntl
+import io
 import os
+import pickle
 import shutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from nsgf.artifact import sha256_json
+from nsgf.artifact import atomic, sha256_json
 from nsgf.errors import NsgfError
 
+if TYPE_CHECKING:
+    import torch
+
+# What torch raises on bytes that it did not write, by where it stumbles.
+DAMAGED = (
+    *(OSError, EOFError, RuntimeError, ValueError, KeyError, IndexError, TypeError, AttributeError),
+    pickle.UnpicklingError,
+)
 WAIT_SECONDS = 60
 
 
@@ -61,3 +72,26 @@ class WorkState:
             return True
         except BlockingIOError:
             return False
+
+
+def keep(path: Path, state: dict) -> None:
+    """Write tensors and plain values, whole or not at all."""
+    import torch
+
+    # Through a buffer, so that a full disk is an OSError like any other.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    with atomic(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def read_kept(path: Path, device: "torch.device | str" = "cpu") -> dict | None:
+    """What `keep` wrote; a file that cannot be read is removed, and the answer is None."""
+    import torch
+
+    try:
+        return torch.load(path, weights_only=True, map_location=device)
+    except DAMAGED as error:
+        print(f"dropped unreadable state '{path}': {error}", flush=True)
+        path.unlink(missing_ok=True)
+        return None

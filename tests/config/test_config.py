@@ -67,6 +67,15 @@ def test_an_unknown_key_names_the_nearest(quick):
             {"kind": "phase_cnn"},
             "cannot read",
         ),
+        (["studies", "table3", "networks", "phase", "net"], {"kind": "mlp"}, "not phase_cnn"),
+        (["studies", "table3", "networks", "straight", "net", "heads"], 5, "attention heads"),
+        (["studies", "table1", "metrics", "features"], ["effnet_lite0"], "are for images"),
+        (["studies", "table1", "sampling", "solver"], "rk4", "multiples of 4"),
+        (["studies", "table3", "sampling", "solver"], "dopri5", "euler alone"),
+        (["studies", "table1", "sampling", "solver"], "dopri5", "does not keep"),
+        (["studies", "table1", "trajectories", "t10", "pool", "shards"], 65, "64 batches"),
+        (["figures", "figure3", "nfe"], 100, "is not one of"),
+        (["figures", "figure3", "kind"], "phases", "shows images"),
     ],
 )
 def test_what_is_not_possible_is_refused_in_words(quick, path, value, says):
@@ -88,6 +97,14 @@ def test_broken_yaml_is_one_message(tmp_path):
     (tmp_path / "a.yaml").write_text("a: [1")
     with pytest.raises(NsgfError, match="not valid YAML"):
         load(tmp_path / "a.yaml", Preset)
+    (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(NsgfError, match="not valid YAML"):
+        load(tmp_path / "a.yaml", Preset)
+
+
+def test_a_classifier_that_is_not_trained_cannot_measure(quick):
+    del quick["studies"]["table3"]["networks"]["classifier"]
+    assert "give networks.classifier" in refusal(quick)
 
 
 def test_the_schema_is_the_models(tmp_path):

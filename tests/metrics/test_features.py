@@ -11,7 +11,7 @@ from nsgf.errors import NsgfError
 from nsgf.metrics import features
 from nsgf.metrics.extractor import INCEPTION_SHA256, Extractor
 from nsgf.metrics.features import build
-from nsgf.nets.classifier import Classifier
+from nsgf.nets.classifier import Net as Classifier
 
 
 def pictures(n: int, channels: int = 3, side: int = 32) -> torch.Tensor:

@@ -152,7 +152,7 @@ def test_claim_1_needs_the_gradient_flow_rivals(measured):
     found = tables.table("table1", measured, PUBLISHED, QUICK)
     finding = claims.lowest_w2(found, PUBLISHED)
     assert finding.verdict == "inconclusive"
-    assert "moons: lower than FM" in finding.evidence
+    assert "interval below that of FM" in finding.evidence
     assert "not run: JKO-Flow" in finding.evidence
     worse = found.copy()
     mine = (worse["method"] == "nsgf") & worse["mean"].notna()

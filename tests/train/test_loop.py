@@ -134,3 +134,11 @@ def test_initial_weights_depend_on_their_name_alone():
     assert all(same)
     assert not torch.equal(next(first.parameters()), next(other.parameters()))
     assert build(NET, (2,)) is not None
+
+
+def test_an_unreadable_checkpoint_is_dropped_and_the_run_starts_anew(tmp_path, capsys):
+    tmp_path.joinpath(loop.CHECKPOINT).write_bytes(b"half a checkpoint")
+    again = run(tmp_path)
+    assert "dropped unreadable state" in capsys.readouterr().out
+    assert again.resumed_at == 0
+    assert again.step == 40

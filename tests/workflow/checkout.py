@@ -14,11 +14,11 @@ import psutil
 import yaml
 
 ROOT = Path(__file__).parents[2]
-TINY_NETS = {
-    "mlp": {"kind": "mlp", "width": 8, "depth": 1},
-    "unet": {"kind": "unet", "channels": 32, "multipliers": [1], "patch": 4},
-    "phase_cnn": {"kind": "phase_cnn", "channels": [4]},
-    "classifier": {"kind": "classifier"},
+TINY_WIDTHS = {
+    "mlp": {"width": 8},
+    "unet": {"channels": 32, "depth": 1},  # group norm wants 32; levels and attention stay
+    "phase_cnn": {"channels": [4, 4, 4, 4]},
+    "classifier": {},
 }
 
 
@@ -41,7 +41,7 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
             }
         for training in study["networks"].values():
             training |= {
-                "net": TINY_NETS[training["net"]["kind"]],
+                "net": training["net"] | TINY_WIDTHS[training["net"]["kind"]],
                 "iterations": iterations,
                 "batch_size": 8,
                 "warmup": 0,
@@ -96,6 +96,16 @@ class Checkout:
             text=True,
             capture_output=True,
             timeout=600,
+        )
+
+    def nsgf(self, *words: str) -> subprocess.CompletedProcess:
+        """One stage by hand."""
+        return subprocess.run(
+            [Path(sys.executable).parent / "nsgf", *words],
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            capture_output=True,
         )
 
     def start(self) -> subprocess.Popen:

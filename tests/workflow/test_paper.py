@@ -1,18 +1,22 @@
 """The published settings: the DAG is whole, and all of it runs at a size that a test can afford."""
 
+import json
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from nsgf.artifact import record, write_npy
+from nsgf.artifact import SIDECAR, record, write_npy
 from nsgf.cli import main
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.data import arrays, images
 from nsgf.jobs import jobs, targets, write_configs
 from nsgf.layout import DATA
+from nsgf.metrics import features
+from nsgf.stages import fetch_inception
 from tests.workflow.checkout import Checkout, preset, shrink
 
 IMAGES = 64
@@ -77,6 +81,9 @@ def test_all_of_it_runs_with_tiny_networks(real_images, tmp_path, monkeypatch):
     checkout = Checkout(tmp_path, whole)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NSGF_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(fetch_inception, "inception_available", lambda: False)
+    monkeypatch.setattr(features, "inception_available", lambda: False)
+    monkeypatch.setattr(fetch_inception, "download_inception", lambda: None)
     few_images(real_images, tmp_path)
     tiny = load(f"config/{checkout.name}.yaml", Preset)
     write_configs(tiny)
@@ -88,6 +95,9 @@ def test_all_of_it_runs_with_tiny_networks(real_images, tmp_path, monkeypatch):
             assert main(words) == 0, job.name
             missing = [p for p in job.outputs if not (tmp_path / p).exists()]
             assert missing == [], job.name
+            for path in (p for p in job.outputs if p.endswith(SIDECAR)):
+                assert json.loads(Path(path).read_text())["code"] == job.code, path
+    _one_unit_alone(tiny, tmp_path)
     for number in (1, 2, 3):
         table = pd.read_csv(checkout.results / f"tables/table{number}.csv")
         assert table["mean"].notna().any()
@@ -97,10 +107,25 @@ def test_all_of_it_runs_with_tiny_networks(real_images, tmp_path, monkeypatch):
     assert not list((tmp_path / "state").iterdir())
 
 
+def _one_unit_alone(tiny: Preset, folder) -> None:
+    """A unit sampled and measured by itself has the bytes that it has in a job of many."""
+    for stage, ending in (("sample", ".npy"), ("evaluate", ".json")):
+        (job,) = [j for j in jobs(tiny) if j.name == f"moons-{stage}-nsgf-10-0"]
+        words = shlex.split(job.arguments)
+        units = [words[i + 1] for i, w in enumerate(words) if w == "--unit"]
+        assert len(units) > 1
+        template = words[words.index("--out") + 1]
+        alone = [w for i, w in enumerate(words) if "--unit" not in (w, words[i - 1])]
+        alone[alone.index("--out") + 1] = f"alone/{{seed}}-{{sample}}{ending}"
+        assert main([stage, *alone, "--unit", units[-1]]) == 0
+        unit = dict(part.split("=") for part in units[-1].split(","))
+        together = Path(template.format(**unit)).read_bytes()
+        made = Path(f"alone/{unit['seed']}-{unit['sample']}{ending}").read_bytes()
+        assert made == together
+
+
 def _timings(tiny: Preset) -> None:
     """Benchmark files, which only Snakemake writes."""
-    from pathlib import Path
-
     for job in jobs(tiny):
         path = Path(f"results/{tiny.name}/timings/{job.name}.tsv")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -46,7 +46,7 @@ def read_yaml(path: Path) -> object:
             f"cannot read configuration '{path}': {error.strerror}",
             f"check the path; beside it are: {', '.join(there) or 'none'}",
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise NsgfError(
             f"'{path}' is not valid YAML: {error}", "mend the line that it names"
         ) from error

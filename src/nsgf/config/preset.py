@@ -18,6 +18,11 @@ StudyName = Literal["table1", "table2", "table3"]
 FigureKind = Literal["paths", "panels", "phases", "trajectories", "neighbours"]
 
 
+IMAGE_FIGURES = ("phases", "trajectories", "neighbours")
+NET_OF = {"phase": "phase_cnn", "classifier": "classifier"}  # others are velocity fields
+FIELDS = ("mlp", "unet")
+
+
 class Trajectories(Model):
     """One flow and the pool made with it."""
 
@@ -71,7 +76,29 @@ class Study(Model):
         for name, training in self.networks.items():
             for shape in shapes:
                 _check_net(name, training.net, shape)
+        for name, t in self.trajectories.items():
+            if t.pool.shards > t.pool.batches:
+                raise ValueError(
+                    f"trajectories.{name}: {t.pool.shards} shards, but {t.pool.batches} batches"
+                )
+        self._check_features(shapes)
+        self._check_solver(methods)
         return self
+
+    def _check_features(self, shapes):
+        if self.metrics.features and any(len(shape) == 1 for shape in shapes):
+            raise ValueError("metrics.features are for images; a 2-D data set has none")
+        if "classifier" in self.metrics.features and "classifier" not in self.networks:
+            raise ValueError("metrics.features has 'classifier': give networks.classifier too")
+
+    def _check_solver(self, methods):
+        if self.sampling.solver == "rk4" and any(n % 4 for n in self.nfe):
+            raise ValueError(
+                "sampling.solver rk4 takes 4 evaluations a step: nfe in multiples of 4"
+            )
+        matched = [m.label for m in methods if m.nfe_of]
+        if self.sampling.solver != "euler" and matched:
+            raise ValueError(f"'{matched[0]}' can spend any NFE with sampling.solver euler alone")
 
     def _check_method(self, name, method):
         if method.same_as:
@@ -129,6 +156,16 @@ class Preset(Model):
             absent = [d for d in figure.datasets if d not in study.datasets]
             if absent:
                 raise ValueError(f"figures.{name}: study '{figure.study}' has no '{absent[0]}'")
+            if figure.nfe is not None and figure.nfe not in study.nfe:
+                raise ValueError(f"figures.{name}: nfe {figure.nfe} is not one of {study.nfe}")
+            image = DATASETS[figure.datasets[0]].is_image
+            if image != (figure.kind in IMAGE_FIGURES):
+                shows = "2-D points" if image else "images"
+                raise ValueError(f"figures.{name}: kind '{figure.kind}' shows {shows}")
+            if figure.kind != "neighbours" and study.sampling.solver == "dopri5":
+                raise ValueError(
+                    f"figures.{name} shows states on the way, which solver dopri5 does not keep"
+                )
         return self
 
 
@@ -136,10 +173,20 @@ def _check_net(name: str, net: object, shape: tuple[int, ...]) -> None:
     image = len(shape) == 3
     if not image and net.kind != "mlp":
         raise ValueError(f"networks.{name}: a '{net.kind}' cannot read points of shape {shape}")
+    wanted = (NET_OF[name],) if name in NET_OF else FIELDS
+    if net.kind not in wanted:
+        raise ValueError(f"networks.{name}: kind is '{net.kind}', not {' or '.join(wanted)}")
     if isinstance(net, UNetNet):
         side = shape[-1]
         if side % net.patch:
             raise ValueError(f"networks.{name}: patch {net.patch} does not divide side {side}")
+        widths = [net.channels * m for m in net.multipliers]
+        parts = net.heads if net.head_channels == -1 else net.head_channels
+        if any(width % 32 or width % parts for width in widths):
+            raise ValueError(
+                f"networks.{name}: widths {widths} must be multiples of 32 (group norm) and of"
+                f" {parts} (attention heads)"
+            )
         levels = 2 ** (len(net.multipliers) - 1)
         if (side // net.patch) % levels:
             raise ValueError(

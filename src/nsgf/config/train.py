@@ -37,8 +37,6 @@ class UNetNet(Model):
     attention_downsampling: tuple[int, ...] = ()
     """Downsampling rates, after patchifying, at which attention is applied; torchcfm computes
     image_size // 16 from "attention at 16", so 1 on 28 x 28 and 2 on 32 x 32."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of activations dropped in training, fraction in [0, 1)."""
     patch: int = Field(default=1, ge=1)
     """Side of the pixel block folded into channels before the first convolution, pixels."""
 

@@ -23,7 +23,6 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 BATCH = 10_000  # records in a CIFAR-10 .bin batch
 
 Blobs = Mapping[str, list[bytes]]  # what the registry calls `members`, read

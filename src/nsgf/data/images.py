@@ -73,7 +73,7 @@ def default_cache() -> Path:
     return Path(os.environ.get("NSGF_CACHE") or platformdirs.user_cache_path("nsgf") / "downloads")
 
 
-def fetch(name: str, out: Path, cache: Path | None = None, registry: Path = REGISTRY) -> None:
+def fetch(name: str, out: Path, cache: Path | None = None, registry: Path = REGISTRY) -> str:
     """Write the verified arrays of data set `name` as `out/<array>.npy`, all four or none.
 
     Sources whose archives are in the cache come first, then the others in the registry's order.
@@ -84,6 +84,9 @@ def fetch(name: str, out: Path, cache: Path | None = None, registry: Path = REGI
         cache: folder of downloads, default $NSGF_CACHE or `nsgf/downloads` in the user's cache
             folder; archives lie in its sub-folder `name`.
         registry: the file that describes data sets.
+
+    Returns:
+        str: the source that gave them.
 
     Raises:
         NsgfError: no source gave data with the right digests (it lists every source with its
@@ -103,7 +106,8 @@ def fetch(name: str, out: Path, cache: Path | None = None, registry: Path = REGI
             reasons[f"source {len(reasons) + 1}"] = f"{source.label}: {error}"
             print(f"nsgf: {name}: {source.label}: {error}", file=sys.stderr)
         else:
-            return _write(arrays, Path(out))
+            _write(arrays, Path(out))
+            return source.label
     archives = " or ".join(" + ".join(source.archives) for source in image_set.sources)
     mend = f"connect to the network and run again, or put {archives} into {folder}"
     raise NsgfError(f"no source of image data set '{name}' worked", mend, **reasons)

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from nsgf.data import synthetic
-from nsgf.data.arrays import load, to_unit
+from nsgf.data.arrays import ARRAYS, load, to_unit
 from nsgf.registry import DATASETS, Dataset, lookup
 
 
@@ -68,6 +68,13 @@ class ImageProblem:
             images[mirrored] = images[mirrored].flip(-1)
         labels = torch.from_numpy(self._labels[index.numpy()].astype("int64"))
         return images.flatten(1), labels
+
+
+def training_files(name: str, data: Path | None) -> list[Path]:
+    """Files that `open_problem` reads; none for 2-D laws."""
+    spec = lookup(DATASETS, name, "data set")
+    split = [f"{a}.npy" for a in ARRAYS if a.startswith("train")]
+    return [Path(data) / spec.target / file for file in split] if spec.is_image else []
 
 
 def open_problem(name: str, data: Path | None) -> Problem:

@@ -112,9 +112,8 @@ def allocate(folder: Path, batches: int, stage: PoolStage, d: int) -> list[np.nd
     for path in (folder / name for name in ARRAYS):
         new = not path.exists()
         array = np.lib.format.open_memmap(path, "w+" if new else "r+", np.float32, shape)
-        if new:
-            with path.open("r+b") as handle:
-                os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
+        with path.open("r+b") as handle:
+            os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
         arrays.append(array)
     return arrays
 

@@ -5,7 +5,9 @@ w2_squared    its square
 geomloss      SamplesLoss("sinkhorn", p=2, blur=0.05, scaling=0.9): about W2^2 / 2, debiased; what
               the first author's earlier code printed as "W2"
 floor         the same metric between the test points and as many independent draws of the target
-grid_floor    the same between two batches of the reference sampler, where that is not i.i.d.
+
+The floor between two batches of the reference sampler itself, which for moons is a grid and not
+i.i.d., stands beside it in the reference.
 """
 
 from collections.abc import Collection

@@ -1,7 +1,6 @@
 """Build a network from its configuration; store it with that configuration; read it back."""
 
 import json
-import math
 from pathlib import Path
 
 import torch
@@ -13,23 +12,13 @@ from torch import nn
 from nsgf.artifact import atomic
 from nsgf.config.train import Net
 from nsgf.errors import NsgfError
-from nsgf.registry import module_of
+from nsgf.registry import NETS, module_of
 from nsgf.rng import stream_seed
-
-KINDS = {
-    "mlp": ("nsgf.nets.mlp", "MLP"),
-    "unet": ("nsgf.nets.unet", "UNet"),
-    "phase_cnn": ("nsgf.nets.phase", "PhaseCNN"),
-    "classifier": ("nsgf.nets.classifier", "Classifier"),
-}
 
 
 def build(config: Net, shape: tuple[int, ...]) -> nn.Module:
     """The network that `config` describes, for points of `shape`, with torch's current stream."""
-    module, name = KINDS[config.kind]
-    return getattr(module_of(module), name)(
-        config, math.prod(shape) if config.kind == "mlp" else shape
-    )
+    return module_of(NETS[config.kind]).Net(config, shape)
 
 
 def initialise(config: Net, shape: tuple[int, ...], seed: int, *names: object) -> nn.Module:

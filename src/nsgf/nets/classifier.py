@@ -13,7 +13,7 @@ WIDTHS = (16, 32, 64)
 FEATURES = 128
 
 
-class Classifier(nn.Module):
+class Net(nn.Module):
     """Logits of an image; x is flat (n, c * h * w) or (n, c, h, w), float32 in [-1, 1]."""
 
     def __init__(self, config: ClassifierNet, shape: tuple[int, int, int]):

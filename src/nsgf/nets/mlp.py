@@ -1,6 +1,7 @@
 """Multi-layer perceptron on (x, t): the 2-D velocity fields."""
 
 import itertools
+import math
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,12 @@ from nsgf.config.train import MLPNet
 ACTIVATIONS = {"selu": nn.SELU, "relu": nn.ReLU, "silu": nn.SiLU}
 
 
-class MLP(nn.Module):
+class Net(nn.Module):
     """v(x, t): x (n, d) and t (n,) to (n, d); t is appended to x as it is."""
 
-    def __init__(self, config: MLPNet, d: int):
+    def __init__(self, config: MLPNet, shape: tuple[int, ...]):
         super().__init__()
+        d = math.prod(shape)
         widths = [d + 1] + [config.width] * config.depth
         layers = []
         for before, after in itertools.pairwise(widths):

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from nsgf.config.train import PhaseNet
 
 
-class PhaseCNN(nn.Module):
+class Net(nn.Module):
     """t(x): x (n, c * h * w) to (n,) in (0, 1).
 
     Four 3 x 3 convolutions (32, 64, 128, 256), each with ReLU and 2 x 2 average pooling, then one

@@ -11,7 +11,7 @@ from torchcfm.models.unet.unet import UNetModel
 from nsgf.config.train import UNetNet
 
 
-class UNet(nn.Module):
+class Net(nn.Module):
     """v(x, t): x (n, c * h * w) and t (n,) to (n, c * h * w)."""
 
     def __init__(self, config: UNetNet, shape: tuple[int, int, int]):
@@ -28,7 +28,6 @@ class UNet(nn.Module):
             attention_resolutions=config.attention_downsampling,
             num_heads=config.heads,
             num_head_channels=config.head_channels,
-            dropout=config.dropout,
         )
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:

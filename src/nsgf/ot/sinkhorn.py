@@ -14,9 +14,8 @@ from torch import Tensor
 
 from nsgf.errors import NotConverged, NsgfError
 from nsgf.ot.coupling import Coupling
-from nsgf.registry import lookup, module_of
+from nsgf.registry import BACKENDS, lookup, module_of
 
-BACKENDS = {"geomloss": "nsgf.ot.geomloss_backend"}
 FIXED_EFFORT = ("geomloss",)  # stop by their own schedule: tol cannot bind them
 
 

@@ -18,6 +18,11 @@ from nsgf.report.verdict import claim, separated
 ODE_METHODS = ("fm", "ot_cfm", "si")
 FLOW_METHODS = ("jko-flow", "ept")
 INCONCLUSIVE = "inconclusive"
+PHRASES = {
+    "lower": "interval below that of",
+    "higher": "interval above that of",
+    "inconclusive": "interval overlaps that of",
+}
 
 
 @dataclass(frozen=True)
@@ -38,18 +43,20 @@ def lowest_w2(table1: pd.DataFrame | None, published: Published) -> Finding:
     votes, words = [], []
     for dataset, group in run.groupby("dataset", sort=False):
         intervals = {row["method"]: _interval(row) for _, row in group.iterrows()}
+        own = group[group["method"] == "nsgf"].iloc[0] if "nsgf" in intervals else None
         rivals = [m for m in intervals if m in (*ODE_METHODS, *FLOW_METHODS)]
         if "nsgf" not in intervals:
             continue
+        words.append(f"{dataset}: {own['mean'] / own['floor']:.2f} x the floor")
         for rival in rivals:
             votes.append(separated(intervals["nsgf"], intervals[rival]))
-            words.append(f"{dataset}: {votes[-1]} than {METHODS[rival].label}")
+            words.append(f"{PHRASES[votes[-1]]} {METHODS[rival].label}")
     missing = [m for m in FLOW_METHODS if m not in set(run["method"])]
     found = (
         INCONCLUSIVE if missing and claim(votes, "lower") == "reproduced" else claim(votes, "lower")
     )
     tail = f"; not run: {', '.join(published.methods[m] for m in missing)}" if missing else ""
-    return _finding(1, published, found, "NSGF's W2 by intervals - " + "; ".join(words) + tail)
+    return _finding(1, published, found, "NSGF's exact W2 at 10 steps - " + "; ".join(words) + tail)
 
 
 def early_motion(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from nsgf.config.preset import Preset
-from nsgf.config.published import PrintedTable, Published
+from nsgf.config.published import PrintedRow, PrintedTable, Published
 from nsgf.metrics.interval import Interval, student_t
 from nsgf.registry import DATASETS, METHODS
 from nsgf.report.verdict import Print, verdict
@@ -91,7 +91,7 @@ def _row(study: str, keys: tuple, group: pd.DataFrame, printed: PrintedTable, pr
     if one_training:
         protocol += "; interval over sampling seeds of one training"
     n, spent = int(group["n"].iloc[0]), round(float(group["spent"].mean()), 1)
-    target = _printed(printed, method, dataset, nfe, metric)
+    target, row = _printed(printed, method, dataset, nfe, spent, metric)
     floor = group["floor"].mean() if group["floor"].notna().any() else None
     return {
         "table": study,
@@ -108,17 +108,21 @@ def _row(study: str, keys: tuple, group: pd.DataFrame, printed: PrintedTable, pr
         "floor": floor,
         "published": target.value if target else None,
         "verdict": verdict(metric, interval, protocol, n, target) if target else "",
+        "printed_row": row,
     }
 
 
-def _printed(printed: PrintedTable, method: str, dataset: str, nfe, metric: str) -> Print | None:
+def _printed(
+    printed: PrintedTable, method: str, dataset: str, nfe, spent: float, metric: str
+) -> tuple[Print | None, PrintedRow | None]:
     """The printed value of a cell; methods that find out their NFE match whatever is printed."""
     entry = printed.metrics().get(metric)
     for row in entry.values if entry else ():
-        same_nfe = pd.isna(nfe) or row.nfe is None or row.nfe == nfe
+        same_nfe = pd.isna(nfe) or row.nfe is None or row.nfe == round(spent)
         if row.method == method and same_nfe and dataset in row.values:
-            return Print(row.values[dataset], entry.tolerance, printed.protocol, printed.n_samples)
-    return None
+            value = row.values[dataset]
+            return Print(value, entry.tolerance, printed.protocol, printed.n_samples), row
+    return None, None
 
 
 def _aliases(rows: list[dict], printed: PrintedTable) -> list[dict]:
@@ -126,7 +130,9 @@ def _aliases(rows: list[dict], printed: PrintedTable) -> list[dict]:
     found = []
     for name, method in METHODS.items():
         for row in (r for r in rows if r["method"] == method.same_as):
-            target = _printed(printed, name, row["dataset"], row["nfe"], row["metric"])
+            target, printed_row = _printed(
+                printed, name, row["dataset"], row["nfe"], row["nfe"], row["metric"]
+            )
             if target:
                 interval = Interval(row["mean"], row["ci_low"], row["ci_high"], row["n_seeds"])
                 judged = verdict(row["metric"], interval, row["protocol"], row["n_samples"], target)
@@ -138,6 +144,7 @@ def _aliases(rows: list[dict], printed: PrintedTable) -> list[dict]:
                         "protocol": mark,
                         "published": target.value,
                         "verdict": judged,
+                        "printed_row": printed_row,
                     }
                 )
     return found
@@ -145,7 +152,7 @@ def _aliases(rows: list[dict], printed: PrintedTable) -> list[dict]:
 
 def _not_run(study: str, rows: list[dict], printed: PrintedTable) -> list[dict]:
     """Printed cells without a row of ours that carries their value."""
-    have = {(r["method"], r["dataset"], r["metric"], r["published"]) for r in rows}
+    have = {(id(r["printed_row"]), r["dataset"], r["metric"]) for r in rows}
     return [
         dict.fromkeys(COLUMNS)
         | {
@@ -160,7 +167,7 @@ def _not_run(study: str, rows: list[dict], printed: PrintedTable) -> list[dict]:
         for metric, entry in printed.metrics().items()
         for row in entry.values
         for dataset, value in row.values.items()
-        if (row.method, dataset, metric, value) not in have
+        if (id(row), dataset, metric) not in have
     ]
 
 

@@ -4,7 +4,6 @@ A sampler is a module with `draw(task, x0, path) -> Batch`: it moves one batch o
 and counts what it evaluates.
 """
 
-import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nsgf.artifact import atomic
 from nsgf.config.sample import SampleStage
+from nsgf.state import keep, read_kept
 
 
 @dataclass(frozen=True)
@@ -96,16 +95,15 @@ def draw_all(
     """
     settings = task.stage.sampling
     starts = x0.split(settings.batch_size)
-    kept = [k for k in range(len(starts)) if (state / f"batch{k}.pt").exists()]
-    if kept:
-        print(f"resumed {what} at step {len(kept)}", flush=True)
-    done = []
+    files = [state / f"batch{k}.pt" for k in range(len(starts))]
+    done = [read_kept(file) if file.exists() else None for file in files]
+    if any(done):
+        print(f"resumed {what} at step {sum(map(bool, done))}", flush=True)
     for k, start in enumerate(starts):
-        file = state / f"batch{k}.pt"
-        if k not in kept:
+        if not done[k]:
             path = StatePath(settings.path_samples) if k == 0 else None
-            _keep(file, draw(task, start, path), path)
-        done.append(torch.load(file, weights_only=True))
+            _keep(files[k], draw(task, start, path), path)
+            done[k] = read_kept(files[k])
         progress(len(start))
     return _together(done)
 
@@ -114,10 +112,7 @@ def _keep(file: Path, batch: Batch, path: StatePath | None) -> None:
     body = asdict(batch) | {"x": batch.x.cpu(), "handover": batch.handover.cpu()}
     if path:
         body |= {"path": torch.stack(path.x), "times": torch.stack(path.t)}
-    buffer = io.BytesIO()
-    torch.save(body, buffer)
-    with atomic(file) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+    keep(file, body)
 
 
 def _together(batches: list[dict]) -> Samples:

@@ -1,6 +1,5 @@
 """`nsgf evaluate`: the metrics of each set of samples, as one .json; images with neighbours."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -8,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nsgf.artifact import atomic, record, write_json
+from nsgf.artifact import atomic, read_json, read_npy, record, write_json
 from nsgf.codehash import stage_code
 from nsgf.config.base import load
 from nsgf.config.metrics import EvaluateStage
-from nsgf.data.problem import open_problem
+from nsgf.data.problem import open_problem, training_files
 from nsgf.device import set_up
 from nsgf.metrics.wasserstein import Measured
 from nsgf.progress import bar
 from nsgf.registry import DATASETS, lookup
 from nsgf.rng import stream
-from nsgf.stages.reference import extractors, planar_test_set
-from nsgf.stages.unit import Unit, fill
+from nsgf.stages.reference import extractors, measuring_code, planar_test_set
+from nsgf.stages.unit import Unit, fill, require
 
 
 def run(
@@ -44,21 +43,25 @@ def run(
     """
     stage = load(config, EvaluateStage)
     device = set_up(stage.compute)
-    spaces: dict = {}
+    spaces: dict[Path, list] = {}
     with bar(len(units), "evaluate") as progress:
         for unit in units:
+            require(unit, "dataset", "seed", "sample")
             source, target, against = (fill(t, unit) for t in (samples, out, reference))
-            weights = fill(classifier, unit) if classifier else None
             spec = lookup(DATASETS, unit["dataset"], "data set")
-            inputs = [source, against, *([weights] if weights else [])]
+            inputs = [source, source.with_suffix(".json"), against]
             if spec.is_image:
-                if weights not in spaces:
-                    spaces[weights] = extractors(stage, weights, device)
+                weights = fill(classifier, unit) if classifier else None
+                known = read_json(against)["spaces"]
+                if against not in spaces:
+                    spaces[against] = extractors(stage, list(known), weights, device)
                 folder = Path(data) / spec.target
-                rows, facts = _images(stage, unit, source, against, spaces[weights], folder, target)
+                rows, facts = _images(stage, unit, source, against, spaces[against], folder, target)
+                inputs += [against.with_suffix(".npz"), *training_files(unit["dataset"], data)]
+                inputs += [weights] if weights else []
             else:
                 rows, facts = _planar(stage, unit, source, against), {}
-            cost = json.loads(source.with_suffix(".json").read_text())
+            cost = read_json(source.with_suffix(".json"))
             body = {"unit": unit, "cost": cost, "facts": facts, "metrics": _rows(rows)}
             write_json(target, body)
             record(
@@ -67,7 +70,7 @@ def run(
                 stage="evaluate",
                 config=stage.model_dump(mode="json"),
                 seed=stage.seed,
-                code=stage_code("evaluate", unit["dataset"]),
+                code=stage_code("evaluate", unit["dataset"], used=measuring_code(classifier)),
                 inputs=inputs,
                 facts={"unit": unit},
             )
@@ -83,9 +86,9 @@ def _planar(stage: EvaluateStage, unit: Unit, source: Path, against: Path) -> li
     from nsgf.metrics.wasserstein import measure
 
     test = planar_test_set(stage, open_problem(unit["dataset"], None), unit)
-    floor = json.loads(against.read_text())["floors"]
+    floor = read_json(against)["floors"]
     names = stage.metrics.planar_metrics(unit["sample"])
-    return measure(torch.from_numpy(np.load(source)), test, floor, names)
+    return measure(torch.from_numpy(read_npy(source)), test, floor, names)
 
 
 def _images(stage, unit, source: Path, against: Path, spaces, folder: Path, target: Path):
@@ -93,9 +96,9 @@ def _images(stage, unit, source: Path, against: Path, spaces, folder: Path, targ
     from nsgf.metrics.images import Distances, class_report, measured, score
 
     shape = lookup(DATASETS, unit["dataset"], "data set").shape
-    points = torch.from_numpy(np.load(source))
+    points = torch.from_numpy(read_npy(source))
     images = to_uint8(points.unflatten(1, shape)).numpy()
-    reference = json.loads(against.read_text())["spaces"]
+    reference = read_json(against)["spaces"]
     distances = Distances(stage.metrics.kid_subsets, stage.metrics.kid_subset_size)
     rows, facts = [], {}
     for extractor in spaces:

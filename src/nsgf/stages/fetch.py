@@ -5,17 +5,20 @@ from pathlib import Path
 from nsgf.artifact import record
 from nsgf.codehash import stage_code
 from nsgf.data.arrays import ARRAYS
-from nsgf.data.images import fetch, verify
+from nsgf.data.images import REGISTRY, fetch, verify
 
 
-def run(dataset: str, out: Path) -> None:
+def run(dataset: str, out: Path, registry: Path | None) -> None:
     """Fetch `dataset` into folder `out` and verify what lies there."""
-    fetch(dataset, out)
-    verify(dataset, out)
+    described = registry or REGISTRY
+    source = fetch(dataset, out, registry=described)
+    verify(dataset, out, registry=described)
     record(
         *(out / f"{name}.npy" for name in ARRAYS),
         stage="fetch",
         config={"dataset": dataset},
         seed=None,
         code=stage_code("fetch"),
+        inputs=[described],
+        facts={"source": source},
     )

@@ -12,18 +12,15 @@ from nsgf.metrics.inception import download_inception, inception_available
 
 
 def run(out: Path) -> None:
-    """Write {"available", "why"} to `out`.
+    """Write {"available": ...} to `out`.
 
     Raises:
         NsgfError: a file is there but does not hold the published weights.
     """
-    why = "found"
     if not inception_available():
         try:
             download_inception()
-            why = "downloaded"
         except NsgfError as error:
-            why = error.what
-            print(f"no FID and no IS: {why}", flush=True)
-    write_json(out, {"available": inception_available(), "why": why})
+            print(f"no FID and no IS: {error.what}", flush=True)
+    write_json(out, {"available": inception_available()})
     record(out, stage="fetch-inception", config={}, seed=None, code=stage_code("fetch-inception"))

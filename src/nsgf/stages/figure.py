@@ -43,11 +43,6 @@ def run(preset: Path, figure: str) -> None:
 def _inputs(layout: Layout, whole: Preset, name: str, figure: Figure) -> list[Path]:
     """The .npz files that the figure shows, each with a .json beside it."""
     study = whole.studies[figure.study]
-    if figure.kind != "neighbours" and study.sampling.solver == "dopri5":
-        raise NsgfError(
-            f"figure '{name}' shows the states on the way, which solver dopri5 does not keep",
-            f"sample {figure.study} with euler or rk4",
-        )
     files = [Path(file) for file in figure_inputs(layout, study, figure)]
     if not files:
         raise NsgfError(

@@ -1,6 +1,5 @@
 """`nsgf sample`: sets of samples from trained networks, with their cost and some whole paths."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nsgf.artifact import atomic, record, recorded_digest, write_json, write_npy
+from nsgf.artifact import atomic, digest, read_json, record, write_json, write_npy
 from nsgf.codehash import stage_code
 from nsgf.config.base import load
 from nsgf.config.sample import SampleStage
@@ -20,7 +19,7 @@ from nsgf.progress import bar
 from nsgf.registry import METHODS, lookup, module_of
 from nsgf.rng import stream
 from nsgf.sample.run import Samples, Task, draw_all
-from nsgf.stages.unit import Unit, fill
+from nsgf.stages.unit import Unit, fill, require
 from nsgf.state import WorkState
 
 
@@ -51,6 +50,7 @@ def run(
         )
     device = set_up(stage.compute)
     for unit in units:
+        require(unit, "dataset", "seed", "sample")
         problem = open_problem(unit["dataset"], data)
         files = {name: fill(template, unit) for name, template in networks.items()}
         other = fill(nfe_from, unit) if nfe_from else None
@@ -61,11 +61,13 @@ def run(
 def _sample(stage, unit, problem: Problem, files, nfe, device, out: Path, other) -> None:
     settings, n = stage.model_dump(mode="json"), stage.sampling.n_samples
     inputs = [*files.values(), *([other] if other else [])]
-    code = stage_code("sample", unit["dataset"], method=stage.method)
-    key = ["sample", settings, code, unit, [recorded_digest(p) for p in inputs]]
+    networks = {name: load_network(p, device) for name, p in files.items()}
+    used = {type(net).__module__ for net in networks.values()}
+    code = stage_code("sample", unit["dataset"], method=stage.method, used=sorted(used))
+    key = ["sample", settings, code, unit, str(device), [digest(p) for p in inputs]]
     what = f"{stage.method} {unit['dataset']} seed {unit['seed']}-{unit['sample']}"
     numbers = stream(stage.seed, "sample", unit["dataset"], unit["seed"], unit["sample"])
-    task = Task({name: load_network(p, device) for name, p in files.items()}, stage, nfe)
+    task = Task(networks, stage, nfe)
     draw = module_of(METHODS[stage.method].sampler).draw
     with WorkState(key) as state:
         with bar(n, what) as progress, torch.no_grad():
@@ -85,12 +87,12 @@ def _sample(stage, unit, problem: Problem, files, nfe, device, out: Path, other)
             seed=stage.seed,
             code=code,
             inputs=inputs,
-            facts={"unit": unit} | cost,
+            facts={"unit": unit, "device": str(device)} | cost,
         )
 
 
 def _read_nfe(path: Path) -> float:
-    return json.loads(path.read_text())["nfe"]
+    return read_json(path)["nfe"]
 
 
 def _check_finite(drawn: Samples, files: Mapping[str, Path]) -> None:

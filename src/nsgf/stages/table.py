@@ -1,9 +1,8 @@
 """`nsgf table`: a study's table as CSV, Markdown and HTML."""
 
-import json
 from pathlib import Path
 
-from nsgf.artifact import record, write_text
+from nsgf.artifact import read_json, record, write_text
 from nsgf.codehash import stage_code
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
@@ -23,7 +22,7 @@ def run(preset: Path, study: str) -> None:
         for cell in cells(settings):
             for unit in sample_units(settings, dataset):
                 path = Path(layout.metrics(dataset, cell).format(**unit))
-                body = json.loads(path.read_text())
+                body = read_json(path)
                 body["unit"] |= {"method": cell.method, "nfe": cell.nfe}
                 measured.append(body)
                 inputs.append(path)
@@ -68,11 +67,26 @@ def _notes(preset: Preset, published: Published, study: str, measured, layout) -
     for dataset in settings.datasets:
         if DATASETS[dataset].is_image:
             notes += _image_notes(settings, dataset, measured, layout)
+        else:
+            notes.append(_sampler_note(settings, dataset, layout))
     return notes
 
 
+def _sampler_note(settings, dataset: str, layout: Layout) -> str:
+    """W2 between two batches of the reference sampler, which need not be independent draws."""
+    template = layout.reference(dataset)
+    found = [
+        read_json(Path(template.format(**u)))["sampler_floor"]
+        for u in sample_units(settings, dataset)
+    ]
+    return (
+        f"{DATASETS[dataset].label}: W2 between two batches of the reference sampler itself is"
+        f" {sum(found) / len(found):.3f} on average."
+    )
+
+
 def _image_notes(settings, dataset: str, measured, layout: Layout) -> list[str]:
-    reference = json.loads(Path(layout.reference(dataset)).read_text())
+    reference = read_json(Path(layout.reference(dataset)))
     notes, label = [], DATASETS[dataset].label
     if "inception" in settings.metrics.features and "inception" not in reference["spaces"]:
         notes.append(

@@ -4,17 +4,17 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from nsgf.artifact import record, recorded_digest, write_text
+from nsgf.artifact import digest, record, write_text
 from nsgf.codehash import stage_code
 from nsgf.config.base import load
 from nsgf.config.train import TrainStage
-from nsgf.data.problem import Problem, open_problem
+from nsgf.data.problem import Problem, open_problem, training_files
 from nsgf.device import set_up
 from nsgf.errors import NsgfError
 from nsgf.flows.pool import Pool
 from nsgf.nets.build import initialise, save
-from nsgf.registry import NETWORKS, lookup, module_of
-from nsgf.stages.unit import Unit, fill
+from nsgf.registry import NETS, NETWORKS, lookup, module_of
+from nsgf.stages.unit import Unit, fill, require
 from nsgf.state import WorkState
 from nsgf.train.loop import curve_csv, train
 
@@ -36,16 +36,20 @@ def run(
     if entry.needs_pool and not pools:
         raise NsgfError(f"network '{stage.network}' learns from a pool", "give --pool")
     for unit in units:
-        _train(stage, unit, open_problem(unit["dataset"], data), pools, fill(out, unit))
+        require(unit, "dataset", "seed")
+        problem = open_problem(unit["dataset"], data)
+        _train(stage, unit, problem, pools, training_files(unit["dataset"], data), fill(out, unit))
 
 
 def _train(
-    stage: TrainStage, unit: Unit, problem: Problem, pools: Sequence[str], out: Path
+    stage: TrainStage, unit: Unit, problem: Problem, pools: Sequence[str], data: list, out: Path
 ) -> None:
     device, training = set_up(stage.compute), stage.training
-    code = stage_code("train", unit["dataset"], network=stage.network)
+    code = stage_code(
+        "train", unit["dataset"], network=stage.network, used=(NETS[training.net.kind],)
+    )
     shards = [fill(pool, unit) for pool in pools]
-    inputs = [shard / name for shard in shards for name in ("x.npy", "v.npy")]
+    inputs = data + [shard / name for shard in shards for name in ("x.npy", "v.npy")]
     pool = Pool(shards, math.prod(problem.shape)) if shards else None
     settings = stage.model_dump(mode="json")
     names = ("train", stage.network, unit["dataset"], unit["seed"])
@@ -53,13 +57,18 @@ def _train(
     loss = module_of(NETWORKS[stage.network].module).objective(
         problem, pool, training.batch_size, device
     )
-    key = ["train", settings, code, unit, [recorded_digest(p) for p in inputs]]
+    key = ["train", settings, code, unit, str(device), [digest(p) for p in inputs]]
     with WorkState(key) as state:
         what = f"{stage.network} {unit['dataset']} seed {unit['seed']}"
         result = train(net, loss, training, stage.seed, names, state, what)
         save(out, result.net, training.net, problem.shape)
         write_text(out.with_suffix(".csv"), curve_csv(result))
-        facts = {"unit": unit, "parameters": sum(p.numel() for p in net.parameters())}
+        facts = {
+            "unit": unit,
+            "parameters": sum(p.numel() for p in net.parameters()),
+            "resumed_at": result.resumed_at,
+            "device": str(device),
+        }
         record(
             out,
             out.with_suffix(".csv"),

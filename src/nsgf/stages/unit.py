@@ -27,6 +27,19 @@ def parse_unit(text: str) -> Unit:
         ) from error
 
 
+def require(unit: Unit, *names: str) -> None:
+    """Check that a unit says all that its stage needs.
+
+    Raises:
+        NsgfError: it does not.
+    """
+    missing = [name for name in names if name not in unit]
+    if missing:
+        raise NsgfError(
+            f"unit '{unit_text(unit)}' lacks '{missing[0]}'", f"add ,{missing[0]}=0 to it"
+        )
+
+
 def unit_text(unit: Unit) -> str:
     """The inverse of `parse_unit`."""
     return ",".join(f"{k}={v}" for k, v in unit.items())

@@ -5,7 +5,6 @@ Adam's moments, averaged weights and the curve so far are all that a checkpoint 
 continues bit for bit.
 """
 
-import io
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +12,10 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
-from nsgf.artifact import atomic
 from nsgf.config.train import Training
 from nsgf.progress import bar
 from nsgf.rng import stream
+from nsgf.state import keep, read_kept
 
 Objective = Callable[[nn.Module, Generator], Tensor]
 CHECKPOINT = "checkpoint.pt"
@@ -27,7 +26,7 @@ class TrainingRun:
     """A network, its optimiser and its curve at one step."""
 
     def __init__(self, net: nn.Module, config: Training):
-        self.net, self.config, self.step = net, config, 0
+        self.net, self.config, self.step, self.resumed_at = net, config, 0, 0
         self.optimiser = torch.optim.Adam(net.parameters(), lr=config.lr, fused=True)
         self.average = [p.detach().clone() for p in net.parameters()] if config.ema else []
         self.curve: list[tuple[int, float, float]] = []
@@ -68,20 +67,19 @@ class TrainingRun:
             "curve": self.curve,
             "losses": self._losses,
         }
-        # Through a buffer, so that a full disk is an OSError like any other.
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        with atomic(path) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        keep(path, state)
 
     def restore(self, path: Path) -> None:
-        """Take up a checkpoint."""
+        """Take up a checkpoint; one that cannot be read is dropped, and the run starts anew."""
         device = next(self.net.parameters()).device
-        state = torch.load(path, weights_only=True, map_location=device)
+        state = read_kept(path, device)
+        if state is None:
+            return
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.average = state["step"], state["average"]
         self.curve, self._losses = state["curve"], state["losses"]
+        self.resumed_at = self.step
 
 
 def learning_rate(config: Training, step: int) -> float:
@@ -116,7 +114,8 @@ def train(
     run, checkpoint = TrainingRun(net.train(), config), state / CHECKPOINT
     if checkpoint.exists():
         run.restore(checkpoint)
-        print(f"resumed {what} at step {run.step}", flush=True)
+        if run.step:
+            print(f"resumed {what} at step {run.step}", flush=True)
     with bar(config.iterations, what, run.step) as progress:
         while run.step < config.iterations:
             run.advance(objective(net, stream(seed, *names, run.step)))
