@@ -182,10 +182,11 @@ def _check_net(name: str, net: object, shape: tuple[int, ...]) -> None:
             raise ValueError(f"networks.{name}: patch {net.patch} does not divide side {side}")
         widths = [net.channels * m for m in net.multipliers]
         parts = net.heads if net.head_channels == -1 else net.head_channels
-        if any(width % 32 or width % parts for width in widths):
+        attended = [w for i, w in enumerate(widths) if 2**i in net.attention_downsampling]
+        if any(w % 32 for w in widths) or any(w % parts for w in [*attended, widths[-1]]):
             raise ValueError(
-                f"networks.{name}: widths {widths} must be multiples of 32 (group norm) and of"
-                f" {parts} (attention heads)"
+                f"networks.{name}: widths {widths} must be multiples of 32 (group norm) and, where"
+                f" there is attention, of {parts} (attention heads)"
             )
         levels = 2 ** (len(net.multipliers) - 1)
         if (side // net.patch) % levels:
