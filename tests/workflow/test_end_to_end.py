@@ -94,6 +94,13 @@ def test_killed_anywhere_it_ends_with_the_same_tables(undisturbed, tiny, tmp_pat
     checkout = Checkout(tmp_path, tiny)
     pool_lines = re.compile(r"\n(\d+),4,")
 
+    steps: dict[str, str] = {}
+
+    def harvest() -> None:
+        """What has been resumed so far; a job that runs again writes its log anew."""
+        for log in (checkout.folder / "logs").rglob("*.log"):
+            steps.update(re.findall(r"resumed (\S+) .*at step (\d+)", log.read_text()))
+
     # A job, while it builds the MNIST pool.
     run = checkout.start()
     wait_for(
@@ -121,6 +128,7 @@ def test_killed_anywhere_it_ends_with_the_same_tables(undisturbed, tiny, tmp_pat
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate(timeout=120)
     wait_for(lambda: not checkout.jobs(), 20)
+    harvest()
 
     result = checkout.reproduce()
     assert result.returncode == 0, result.stdout + result.stderr
@@ -128,8 +136,7 @@ def test_killed_anywhere_it_ends_with_the_same_tables(undisturbed, tiny, tmp_pat
     for path in (undisturbed.results / "models").rglob("*.safetensors"):
         other = checkout.results / path.relative_to(undisturbed.results)
         assert other.read_bytes() == path.read_bytes()
-    logs = "".join(p.read_text() for p in (checkout.folder / "logs").rglob("*.log"))
-    steps = dict(re.findall(r"resumed (\S+) .*at step (\d+)", logs))
+    harvest()
     assert {"pool", "velocity"} <= set(steps), steps
     assert {"nsgf", "fm", "nsgf++", "straight"} & set(steps), steps
     assert all(int(step) > 0 for step in steps.values())
