@@ -1,13 +1,16 @@
 """Verdicts, tables and claims: each rule of the contract once, on numbers made for it."""
 
 import io
+import json
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nsgf.artifact import sha256_file
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.config.published import Published
@@ -209,3 +212,14 @@ def test_claim_3_reports_the_hand_over():
     assert "21.0" in finding.evidence
     assert claims.handover(costs, True, PUBLISHED).verdict == "inconclusive"
     assert claims.handover([], False, PUBLISHED).evidence == "not run"
+
+
+def test_the_readme_says_what_is_published_and_nothing_else():
+    from nsgf.stages import publish
+
+    text = Path("README.md").read_text()
+    block = text.split(publish.MARKERS[0])[1].split(publish.MARKERS[1])[0]
+    assert block.strip() == publish.readme_table().strip()
+    for manifest in publish.FOLDER.glob("*/MANIFEST.json"):
+        for name, digest in json.loads(manifest.read_text())["files"].items():
+            assert sha256_file(manifest.parent / name) == digest
