@@ -136,6 +136,7 @@ def _run_snakemake(words: list[str], log: Path) -> tuple[int, int, list[str], di
         stderr=subprocess.STDOUT,
         text=True,
         preexec_fn=_die_with_parent,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     meter, failed, done = Meter(process.pid), [], 0
     with log.open("w") as copy, tqdm(desc="jobs", unit="job", disable=None) as bar:

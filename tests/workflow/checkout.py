@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -109,12 +110,16 @@ class Checkout:
         )
 
     def start(self) -> subprocess.Popen:
-        """Run in the background, in a process group of its own."""
+        """Run in the background, in a process group of its own that listens to Ctrl-C.
+
+        A background shell hands its children a SIGINT that is ignored; a terminal does not.
+        """
         return subprocess.Popen(
             self.command(),
             cwd=self.folder,
             env=self.environment,
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
