@@ -45,7 +45,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_provenance_states_digest_command_inputs_and_code(tmp_path):
+def test_provenance_states_digest_command_inputs_and_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/bin/nsgf", "train", "--out", "a b"])
     source, made = tmp_path / "in.txt", tmp_path / "out.txt"
     source.write_text("x")
     made.write_text("y")
@@ -53,7 +54,7 @@ def test_provenance_states_digest_command_inputs_and_code(tmp_path):
     body = json.loads(artifact.sidecar(made).read_text())
     assert body["sha256"] == artifact.sha256_file(made) == artifact.digest(made)
     assert body["inputs"] == {str(source): artifact.sha256_file(source)}
-    assert body["command"].startswith("nsgf ")
+    assert body["command"] == "nsgf train --out 'a b'"
     assert body["versions"]["torch"] == torch.__version__.split("+")[0]
 
 
