@@ -94,7 +94,11 @@ NETS = {
     "phase_cnn": "nsgf.nets.phase",
     "classifier": "nsgf.nets.classifier",
 }
-BACKENDS = {"geomloss": "nsgf.ot.geomloss_backend"}
+BACKENDS = {
+    "newton": "nsgf.ot.newton_backend",
+    "geomloss": "nsgf.ot.geomloss_backend",
+    "geomloss-online": "nsgf.ot.geomloss_online_backend",
+}
 
 
 def lookup(table: Mapping, name: str, what: str):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nsgf.ot.sinkhorn import self_cost, velocity
+from nsgf.ot.sinkhorn import DEFAULT_BACKEND, self_cost, velocity
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ def sinkhorn_flow(
     n_steps: int,
     tol: float = 1e-3,
     *,
-    backend: str = "geomloss",
+    backend: str = DEFAULT_BACKEND,
     scaling: float = 0.95,
+    flag: bool = False,
 ) -> Trajectory:
     """Move particles down S(., y) for `n_steps` steps (NSGF, Algorithm 1 a).
 
@@ -51,20 +52,23 @@ def sinkhorn_flow(
         blur: square root of the entropic regularisation, data units.
         step_size: eta, units of flow time.
         n_steps: T.
-        tol, backend, scaling: as in `nsgf.ot.velocity`.
+        tol, backend, scaling, flag: as in `nsgf.ot.velocity`.
 
     Raises:
         NotConverged: a step's marginal error stayed above tol.
         NsgfError: shapes or dtypes do not fit.
     """
     solver = {"backend": backend, "scaling": scaling}
-    x, xs, steps = x0, [], []
+    x, xs, steps, start = x0, [], [], None
     for _ in range(n_steps):
-        step = velocity(x, y, blur, tol, **solver)
+        step = velocity(x, y, blur, tol, start=start, flag=flag, **solver)
+        if step.potential is not None:
+            # Exact for eps -> 0: a geodesic's remaining displacement shrinks by this factor.
+            start = (1 - step_size) * step.potential
         xs.append(x)
         steps.append(step)
         x = x + step_size * step.v
-    target_term = self_cost(y, blur, **solver) / 2
+    target_term = self_cost(y, blur, tol, **solver) / 2
     return Trajectory(
         x=torch.stack(xs),
         v=torch.stack([s.v for s in steps]),

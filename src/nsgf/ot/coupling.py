@@ -13,14 +13,18 @@ class Coupling:
 
     Attributes:
         projection: barycentric projection T(x_i) = sum_j pi(j | i) y_j, x's shape.
-        cost: semi-dual value of W_eps, (), or (B,) for a batch; data units squared.
+        cost: semi-dual value of W_eps, float64, (B,), data units squared.
         marginal_error: sum_j |sum_i pi_ij - 1/m|, the part of the mass that lies in the wrong
-            columns (rows are exact by construction), () or (B,).
+            columns (rows are exact by construction), float64, (B,).
+        iterations: passes over the cost or the plan, worst problem; None if the backend hides it.
+        potential: on y, what `start` of the same backend takes, (B, m); None if it takes none.
     """
 
     projection: Tensor
     cost: Tensor
     marginal_error: Tensor
+    iterations: int | None = None
+    potential: Tensor | None = None
 
 
 def couple(x: Tensor, y: Tensor, g: Tensor, blur: float) -> Coupling:
@@ -30,7 +34,7 @@ def couple(x: Tensor, y: Tensor, g: Tensor, blur: float) -> Coupling:
     the first marginal, whatever g is; the second marginal shows how far g is from optimal.
 
     Args:
-        x: (..., n, d). y: (..., m, d). g: (..., m). All of one dtype.
+        x: (B, n, d). y: (B, m, d). g: (B, m). All of one dtype.
         blur: square root of eps, data units.
     """
     eps, m = blur**2, y.shape[-2]
@@ -40,8 +44,8 @@ def couple(x: Tensor, y: Tensor, g: Tensor, blur: float) -> Coupling:
     f = -eps * (torch.logsumexp(logits, -1) - math.log(m))
     return Coupling(
         projection=weights @ y,
-        cost=f.mean(-1) + g.mean(-1),
-        marginal_error=(columns - 1 / m).abs().sum(-1),
+        cost=(f.mean(-1) + g.mean(-1)).double(),
+        marginal_error=(columns - 1 / m).abs().sum(-1).double(),
     )
 
 
@@ -52,6 +56,14 @@ def half_squared_distance(x: Tensor, y: Tensor) -> Tensor:
     cancels when the clouds are far from the origin.
     """
     centre = x.mean(-2, keepdim=True)
-    x, y = x - centre, y - centre
-    squares = x.square().sum(-1).unsqueeze(-1) + y.square().sum(-1).unsqueeze(-2)
-    return (squares / 2 - x @ y.transpose(-1, -2)).clamp_min(0)
+    return from_gram(*_gram(x - centre, y - centre))
+
+
+def from_gram(xx: Tensor, yy: Tensor, xy: Tensor) -> Tensor:
+    """|x_i - y_j|^2 / 2 from |x_i|^2 (..., n), |y_j|^2 (..., m) and <x_i, y_j> (..., n, m)."""
+    halves = (xx / 2).unsqueeze(-1) + (yy / 2).unsqueeze(-2)
+    return halves.sub_(xy).clamp_min_(0)
+
+
+def _gram(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return x.square().sum(-1), y.square().sum(-1), x @ y.transpose(-1, -2)

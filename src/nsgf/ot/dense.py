@@ -1,0 +1,146 @@
+"""The inner loops of the Sinkhorn solver in torch, for a batch on any device.
+
+The same steps as `nsgf.ot.kernels`, which documents the functions; here every problem of the batch
+takes part in every operation.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from nsgf.ot.coupling import half_squared_distance as half_squared_distance
+from nsgf.ot.schedule import (
+    FOLLOW,
+    MAX_CG,
+    PATIENCE,
+    REHEAT,
+    RIDGE,
+    RTOL,
+    WARM,
+    Schedule,
+    Solution,
+)
+
+
+def project(plan: Tensor, y: Tensor) -> Tensor:
+    """plan @ y, (B, n, d), for a plan (B, n, m) and y (B, m, d)."""
+    return plan @ y
+
+
+def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) -> Solution:
+    """Potentials of a batch (B, n, m) of problems, all brought down together."""
+    b = len(cost)
+    wide = {"dtype": torch.float64, "device": cost.device}
+    if start is None:
+        g, level = _easy_start(cost)
+        level = level.clamp_min(eps)
+    else:
+        g, level = start.to(**wide).clone(), torch.full((b,), eps, **wide)
+    f, reduced = _absorb(cost, g)
+    shift, soft, plan = torch.zeros_like(reduced[:, 0]), torch.empty_like(f), torch.empty_like(cost)
+    error, passes = torch.full((b,), 2.0, **wide), torch.ones(b, **wide)
+    active = torch.arange(b, device=cost.device)
+    for k in range(schedule.max_steps):
+        hot = level > eps
+        goal = torch.where(hot, 0.0, schedule.fine if k < PATIENCE else schedule.tol)
+        now = level[active].unsqueeze(-1)
+        p, soft[active], error[active], change, count = _newton(
+            reduced[active], shift[active], now, goal[active]
+        )
+        plan[active] = p
+        passes[active] += 1 + count
+        rests = ~hot & (error <= goal)
+        if bool(rests.all()):
+            break
+        change = change.clamp(-schedule.clip, schedule.clip)
+        shift[active] += change * now.to(change.dtype)
+        if k == 0 and start is not None:
+            # A step at eps would lead away from the path that is followed instead.
+            lost = error > WARM
+            shift[lost], level = 0, torch.where(lost, REHEAT * eps, level)
+        else:
+            lower = hot & (error < FOLLOW)
+            level = torch.where(lower, (level / schedule.halve).clamp_min(eps), level)
+            arrived = lower & (level <= eps)
+            if bool(arrived.any()):
+                # Far from where it was absorbed, a potential is only as exact as its own size.
+                g[arrived] += shift[arrived]
+                shift[arrived] = 0
+                f[arrived], reduced[arrived] = _absorb(cost[arrived], g[arrived])
+        active = torch.nonzero(~rests).squeeze(-1)
+    return Solution(plan, f - soft, g + shift, error, int(passes.max()))
+
+
+def _easy_start(cost: Tensor) -> tuple[Tensor, Tensor]:
+    """g for eps -> infinity, and the spread of what couples rows and columns (`nsgf.ot.newton`)."""
+    columns, rows = cost.mean(-2, keepdim=True), cost.mean(-1, keepdim=True)
+    whole = rows.mean(-2, keepdim=True)
+    spread = (cost - columns - rows + whole).square().mean((-1, -2)).sqrt()
+    return (columns - whole).squeeze(-2).double(), spread.double()
+
+
+def _absorb(cost: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    """f_i = min_j (cost_ij - g_j) and cost - g - f: differences in float64, rounded once."""
+    rest = cost - g.unsqueeze(-2)
+    f = rest.min(-1).values
+    return f, (rest - f.unsqueeze(-1)).to(cost.dtype)
+
+
+def _newton(reduced: Tensor, shift: Tensor, level: Tensor, goal: Tensor):
+    """Plan, log-sum-exp of its rows, error, Newton step in units of level (k, 1), iterations."""
+    logits = (shift.unsqueeze(-2) - reduced) / level.to(reduced.dtype).unsqueeze(-1)
+    m = logits.shape[-1]
+    plan = torch.softmax(logits, -1)
+    soft = level * (torch.logsumexp(logits.double(), -1) - math.log(m))
+    col = plan.mean(-2)
+    free = (col - plan.square().mean(-2)).clamp_min(0)
+    r = 1 / m - col
+    error = r.abs().sum(-1).double()
+    return plan, soft, error, *_conjugate_gradients(plan, col, free, r, error > goal)
+
+
+def _conjugate_gradients(p, col, free, r, going) -> tuple[Tensor, Tensor]:
+    """Solve ((1 + RIDGE) diag(col) - P'P / n) d = r for the problems that are `going`."""
+    n, m = p.shape[-2:]
+    scale = 1 / (free + RIDGE * col + RIDGE**2 / m)
+    goal = RTOL * r.abs().sum(-1)
+    d, z = torch.zeros_like(r), scale * r
+    direction, rz = z, (r * z).sum(-1)
+    count = torch.zeros(len(p), dtype=torch.int64, device=p.device)
+    for k in range(MAX_CG):
+        # Asking the device whether all are done costs more than an iteration.
+        if k % 8 == 0 and not bool(going.any()):
+            break
+        gram = ((p @ direction.unsqueeze(-1)).transpose(-1, -2) @ p).squeeze(-2)
+        h = (1 + RIDGE) * col * direction - gram / n
+        curvature = (direction * h).sum(-1)
+        going = going & (curvature > 0) & (rz > 0)
+        alpha = torch.where(going, rz / curvature, 0).unsqueeze(-1)
+        d, r = d + alpha * direction, r - alpha * h
+        count += going
+        going = going & (r.abs().sum(-1) > goal)
+        z = scale * r
+        rz_new = (r * z).sum(-1)
+        beta = torch.where(going, rz_new / rz, 0)
+        direction, rz = z + beta.unsqueeze(-1) * direction, rz_new
+    return d, count
+
+
+def symmetric(cost: Tensor, eps: float, goal: float, max_iter: int) -> Solution:
+    """The plan of a cloud with itself, by the averaged fixed point a <- sqrt(a / K a)."""
+    n = cost.shape[-1]
+    kernel = torch.exp(-cost / eps)
+    a = kernel.sum(-1).rsqrt()
+    count = torch.zeros(len(cost), dtype=torch.int64, device=cost.device)
+    for k in range(max_iter + 1):
+        t = (kernel @ a.unsqueeze(-1)).squeeze(-1)
+        error = 2 * (a * t - 1).abs().mean(-1).double()
+        going = error > goal
+        if k == max_iter or (k % 8 == 0 and not bool(going.any())):
+            break
+        a = torch.where(going.unsqueeze(-1), (a / t).sqrt(), a)
+        count += going
+    plan = kernel * a.unsqueeze(-2) / t.unsqueeze(-1)
+    f = eps * (a.double() * n**0.5).log()
+    return Solution(plan, f, f, error, int(count.max()) + 1)

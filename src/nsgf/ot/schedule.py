@@ -1,0 +1,48 @@
+"""How the solver of `nsgf.ot.newton` proceeds, and what it returns; the same on every device."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+FOLLOW = 0.3  # marginal error below which eps may be lowered
+WARM = 0.12  # a warm start with a larger error than this begins at REHEAT eps
+REHEAT = 4.0
+PATIENCE = 40  # steps after which tol has to do instead of the finer aim
+RTOL, MAX_CG = 0.1, 500  # of conjugate gradients: residual asked for, and their limit
+RIDGE = 1e-6  # of the column masses: H is singular along constants and between far clusters
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One way down in eps.
+
+    Attributes:
+        fine: marginal error aimed at. tol: the largest that is accepted after PATIENCE steps.
+        halve: ratio between successive eps.
+        clip: largest change of a potential in one step, in units of eps.
+        max_steps: Newton steps before giving up.
+    """
+
+    fine: float
+    tol: float
+    halve: float = 2.0
+    clip: float = 2.0
+    max_steps: int = 80
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Entropic plans and the potentials that make them, for a batch of B problems.
+
+    Attributes:
+        plan: row-normalised, pi(j | i), (B, n, m).
+        f, g: potentials on rows and columns, float64, (B, n) and (B, m), units of the cost.
+        error: sum_j |sum_i pi_ij - 1/m|, float64, (B,).
+        iterations: passes over the cost or plan matrix that the worst problem took, count.
+    """
+
+    plan: Tensor
+    f: Tensor
+    g: Tensor
+    error: Tensor
+    iterations: int
