@@ -11,7 +11,6 @@ from torch import Tensor
 
 from nsgf.ot.coupling import half_squared_distance as half_squared_distance
 from nsgf.ot.schedule import (
-    FOLLOW,
     MAX_CG,
     PATIENCE,
     REHEAT,
@@ -40,10 +39,11 @@ def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) 
     f, reduced = _absorb(cost, g)
     shift, soft, plan = torch.zeros_like(reduced[:, 0]), torch.empty_like(f), torch.empty_like(cost)
     error, passes = torch.full((b,), 2.0, **wide), torch.ones(b, **wide)
-    active = torch.arange(b, device=cost.device)
+    active, left = torch.arange(b, device=cost.device), torch.full_like(passes, PATIENCE)
     for k in range(schedule.max_steps):
         hot = level > eps
-        goal = torch.where(hot, 0.0, schedule.fine if k < PATIENCE else schedule.tol)
+        left -= (~hot).to(left.dtype)
+        goal = torch.where(left < 0, schedule.tol, schedule.fine).masked_fill(hot, 0.0)
         now = level[active].unsqueeze(-1)
         p, soft[active], error[active], change, count = _newton(
             reduced[active], shift[active], now, goal[active]
@@ -60,7 +60,7 @@ def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) 
             lost = error > WARM
             shift[lost], level = 0, torch.where(lost, REHEAT * eps, level)
         else:
-            lower = hot & (error < FOLLOW)
+            lower = hot & (error < schedule.follow)
             level = torch.where(lower, (level / schedule.halve).clamp_min(eps), level)
             arrived = lower & (level <= eps)
             if bool(arrived.any()):
@@ -69,6 +69,7 @@ def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) 
                 shift[arrived] = 0
                 f[arrived], reduced[arrived] = _absorb(cost[arrived], g[arrived])
         active = torch.nonzero(~rests).squeeze(-1)
+    error[level > eps] = 2.0  # a plan for another eps
     return Solution(plan, f - soft, g + shift, error, int(passes.max()))
 
 
@@ -102,8 +103,8 @@ def _newton(reduced: Tensor, shift: Tensor, level: Tensor, goal: Tensor):
 
 def _conjugate_gradients(p, col, free, r, going) -> tuple[Tensor, Tensor]:
     """Solve ((1 + RIDGE) diag(col) - P'P / n) d = r for the problems that are `going`."""
-    n, m = p.shape[-2:]
-    scale = 1 / (free + RIDGE * col + RIDGE**2 / m)
+    (n, m), ridge = p.shape[-2:], RIDGE[p.dtype]
+    scale = 1 / (free + ridge * col + ridge**2 / m)
     goal = RTOL * r.abs().sum(-1)
     d, z = torch.zeros_like(r), scale * r
     direction, rz = z, (r * z).sum(-1)
@@ -113,7 +114,7 @@ def _conjugate_gradients(p, col, free, r, going) -> tuple[Tensor, Tensor]:
         if k % 8 == 0 and not bool(going.any()):
             break
         gram = ((p @ direction.unsqueeze(-1)).transpose(-1, -2) @ p).squeeze(-2)
-        h = (1 + RIDGE) * col * direction - gram / n
+        h = (1 + ridge) * col * direction - gram / n
         curvature = (direction * h).sum(-1)
         going = going & (curvature > 0) & (rz > 0)
         alpha = torch.where(going, rz / curvature, 0).unsqueeze(-1)

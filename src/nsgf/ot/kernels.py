@@ -20,7 +20,6 @@ from torch import Tensor
 
 from nsgf.ot import coupling
 from nsgf.ot.schedule import (
-    FOLLOW,
     MAX_CG,
     PATIENCE,
     REHEAT,
@@ -34,12 +33,13 @@ from nsgf.ot.schedule import (
 LARGE = 1 << 20  # entries from which one problem is worth several threads
 BLOCKS = 16
 FEW_DIMENSIONS = 8  # in more, a matrix product beats loops
+RIDGE32, RIDGE64 = RIDGE[torch.float32], RIDGE[torch.float64]
 DRIFT = 20.0  # changes of a potential, in units of eps, over which a plan is updated in place
 OPTIONS = {"fastmath": True, "nogil": True, "cache": True}
 
 
 def _exp(x):
-    """e^x for x <= 0, vectorisable; results below the smallest normal number are about that."""
+    """e^min(x, 0), vectorisable; results below the smallest normal number are about that."""
 
 
 @overload(_exp, inline="always")
@@ -52,6 +52,7 @@ def _exp_of(x):
 def _exp32(x):
     # Cody-Waite reduction and Cephes's polynomial; relative error 1.2e-7.
     x = x if x > np.float32(-87.0) else np.float32(-87.0)
+    x = x if x < np.float32(0.0) else np.float32(0.0)
     k = np.floor(x * np.float32(1.4426950408889634) + np.float32(0.5))
     r = (x - k * np.float32(0.693359375)) + k * np.float32(2.12194440e-4)
     p = np.float32(1.9875691500e-4)
@@ -67,6 +68,7 @@ def _exp32(x):
 def _exp64(x):
     # The same reduction, Taylor's polynomial to degree 12 on |r| < 0.35; relative error 3e-16.
     x = x if x > -708.0 else -708.0
+    x = x if x < 0.0 else 0.0
     k = np.floor(x * 1.4426950408889634 + 0.5)
     r = (x - k * 0.693145751953125) - k * 1.42860682030941723212e-6
     p = 1 / 479001600.0
@@ -187,7 +189,8 @@ def _gram_rows(plan, p, out, lo, hi):
 def _newton_one(reduced, shift, eps, goal, clip, drift, plan, step, soft, blocks):
     n, m = reduced.shape
     one, zero = plan.dtype.type(1), plan.dtype.type(0)
-    inv_eps, inv_n, ridge = one / plan.dtype.type(eps), one / n, plan.dtype.type(RIDGE)
+    inv_eps, inv_n = one / plan.dtype.type(eps), one / n
+    ridge = plan.dtype.type(RIDGE32 if plan.itemsize == 4 else RIDGE64)
     part, part2 = np.empty((blocks, m), plan.dtype), np.empty((blocks, m), plan.dtype)
     col, scale, r = np.empty(m, plan.dtype), np.empty(m, plan.dtype), np.empty(m, plan.dtype)
     if drift > DRIFT:
@@ -278,15 +281,18 @@ def _easy_start(cost, g):
     return math.sqrt(spread / (n * m))
 
 
-def _descend_one(cost, eps, warm, fine, tol, halve, clip, max_steps, g, f, plan, reduced, blocks):
+def _descend_one(
+    cost, eps, warm, fine, tol, halve, follow, clip, max_steps, g, f, plan, reduced, blocks
+):
     n, m = cost.shape
     shift, step, soft = np.zeros(m, plan.dtype), np.zeros(m, plan.dtype), np.empty(n)
     level = eps if warm else max(eps, _easy_start(cost, g))
     for k in prange(blocks):
         _absorb_rows(cost, g, reduced, f, n * k // blocks, n * (k + 1) // blocks)
-    drift, error, passes = np.inf, 2.0, 1
+    drift, error, passes, left = np.inf, 2.0, 1, PATIENCE
     for k in range(max_steps):
-        goal = 0.0 if level > eps else (fine if k < PATIENCE else tol)
+        left -= level <= eps
+        goal = 0.0 if level > eps else (fine if left >= 0 else tol)
         error, drift, count = _newton_one(
             reduced, shift, level, goal, clip, drift, plan, step, soft, blocks
         )
@@ -297,7 +303,7 @@ def _descend_one(cost, eps, warm, fine, tol, halve, clip, max_steps, g, f, plan,
             # A step at eps would lead away from the path that is followed instead.
             level, drift = REHEAT * eps, np.inf
             shift[:] = 0
-        elif level > eps and error < FOLLOW:
+        elif level > eps and error < follow:
             level, drift = max(eps, level / halve), np.inf
             if level <= eps:
                 # Far from where it was absorbed, a potential is only as exact as its own size.
@@ -310,7 +316,7 @@ def _descend_one(cost, eps, warm, fine, tol, halve, clip, max_steps, g, f, plan,
         f[i] -= soft[i]
     for j in range(m):
         g[j] += shift[j]
-    return error, passes
+    return 2.0 if level > eps else error, passes  # not of a plan for another eps
 
 
 _descend_serial = njit(**OPTIONS)(_descend_one)
@@ -319,7 +325,7 @@ _descend_threads = njit(parallel=True, **OPTIONS)(_descend_one)
 
 @njit(parallel=True, **OPTIONS)
 def _descend_batch(
-    cost, eps, warm, fine, tol, halve, clip, max_steps, g, f, plan, reduced, error, passes
+    cost, eps, warm, fine, tol, halve, follow, clip, max_steps, g, f, plan, reduced, error, passes
 ):
     for b in prange(len(cost)):
         error[b], passes[b] = _descend_serial(
@@ -329,6 +335,7 @@ def _descend_batch(
             fine,
             tol,
             halve,
+            follow,
             clip,
             max_steps,
             g[b],
@@ -480,7 +487,8 @@ def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) 
     f, error = torch.empty(b, n, dtype=torch.float64), torch.empty(b, dtype=torch.float64)
     plan, passes = torch.empty_like(cost), torch.empty(b, dtype=torch.int64)
     scratch = cost.new_empty(min(b, torch.get_num_threads()), n, m)
-    rules = (schedule.fine, schedule.tol, schedule.halve, schedule.clip, schedule.max_steps)
+    s = schedule
+    rules = (s.fine, s.tol, s.halve, s.follow, s.clip, s.max_steps)
     c, p, r, *out = (t.numpy() for t in (cost, plan, scratch, g, f, error, passes))
     settings = (eps, start is not None, *rules)
     if b > 1 and blocks == 1:
@@ -520,6 +528,9 @@ def _blocks(matrix: Tensor) -> int:
 
 
 def _use_torch_threads() -> None:
-    wanted = min(torch.get_num_threads(), config.NUMBA_NUM_THREADS)
-    if get_num_threads() != wanted:
-        set_num_threads(wanted)
+    wanted = torch.get_num_threads()
+    mine = min(wanted, config.NUMBA_NUM_THREADS)
+    if get_num_threads() != mine:
+        set_num_threads(mine)  # launches numba's pool, which resets the whole process's number
+    if torch.get_num_threads() != wanted:
+        torch.set_num_threads(wanted)

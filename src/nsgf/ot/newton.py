@@ -2,9 +2,9 @@
 
 The semi-dual of W_eps in the potential g on the target is concave, its gradient is the error of the
 plan's column marginal, and a Newton step costs a few passes over the plan (`nsgf.ot.kernels`).
-Far from the optimum the step is too long, so each potential moves by at most CLIP eps, and a cold
+Far from the optimum the step is too long, so each potential moves by at most `clip` eps, and a cold
 start begins at an eps at which the problem is easy and halves it while the error stays below
-FOLLOW: about one step for each halving.
+`follow`: about one step for each halving.
 
 Along a flow the last potential, scaled by 1 - eta, is nearly right: on a Wasserstein geodesic the
 displacement left, and with it the potential's gradient, shrinks by just this factor.
@@ -37,8 +37,9 @@ def solve(cost: Tensor, eps: float, tol: float, start: Tensor | None = None) -> 
     found = loops.descend(cost, eps, start, Schedule(fine, tol))
     if bool((found.error <= tol).all()):
         return found
-    # Rare: near-ties far below eps's scale. Slowly, from scratch, and in double precision.
-    slow = Schedule(fine, tol, halve=2**0.5, clip=1.0, max_steps=800)
+    # Rare: near-ties at a scale far above eps, where a few columns left behind at one eps are lost
+    # at the next. Leave none, from scratch, and in double precision.
+    slow = Schedule(fine, tol, follow=1e-4, max_steps=800)
     careful = loops.descend(cost.double(), eps, None, slow)
     passes = found.iterations + careful.iterations
     return Solution(careful.plan.to(cost.dtype), careful.f, careful.g, careful.error, passes)

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-FOLLOW = 0.3  # marginal error below which eps may be lowered
 WARM = 0.12  # a warm start with a larger error than this begins at REHEAT eps
 REHEAT = 4.0
-PATIENCE = 40  # steps after which tol has to do instead of the finer aim
+PATIENCE = 40  # steps at eps after which tol has to do instead of the finer aim
 RTOL, MAX_CG = 0.1, 500  # of conjugate gradients: residual asked for, and their limit
-RIDGE = 1e-6  # of the column masses: H is singular along constants and between far clusters
+# Of the column masses: H is singular along constants and between far clusters.
+RIDGE = {torch.float32: 1e-6, torch.float64: 1e-12}
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,8 @@ class Schedule:
     """One way down in eps.
 
     Attributes:
-        fine: marginal error aimed at. tol: the largest that is accepted after PATIENCE steps.
-        halve: ratio between successive eps.
+        fine: marginal error aimed at. tol: the largest accepted after PATIENCE steps at eps.
+        halve: ratio between successive eps. follow: marginal error below which it is taken.
         clip: largest change of a potential in one step, in units of eps.
         max_steps: Newton steps before giving up.
     """
@@ -26,6 +27,7 @@ class Schedule:
     fine: float
     tol: float
     halve: float = 2.0
+    follow: float = 0.1
     clip: float = 2.0
     max_steps: int = 80
 

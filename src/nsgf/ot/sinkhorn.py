@@ -44,6 +44,7 @@ class Velocity:
     potential: Tensor | None
 
 
+@torch.no_grad()
 def velocity(
     x: Tensor,
     y: Tensor,
@@ -73,10 +74,18 @@ def velocity(
         NotConverged: the marginal error stayed above tol.
         NsgfError: shapes or dtypes do not fit, or a value lies outside its range.
     """
-    x_batch, y_batch = _check(x, y, blur, tol)
+    x_batch, y_batch = checked(x, y, blur, tol)
     solver = _backend(backend)
+    if start is not None and start.shape != (len(x_batch), y_batch.shape[-2]):
+        raise NsgfError(
+            f"start {tuple(start.shape)} is not (B, m) for y {tuple(y.shape)}",
+            "give the potential of a problem with as many points",
+        )
     across = solver.across(x_batch, y_batch, blur, tol=tol, scaling=scaling, start=start)
     within = solver.within(x_batch, blur, tol=tol, scaling=scaling)
+    energy = across.cost - within.cost / 2
+    if not bool(energy.isfinite().all()):
+        raise NsgfError("x, y or start is not finite", "look for nan and inf in them")
     error = torch.maximum(across.marginal_error, within.marginal_error)
     worst = float(error.max())
     if not worst <= tol and not flag and backend not in FIXED_EFFORT:
@@ -87,7 +96,7 @@ def velocity(
     passes = (across.iterations, within.iterations)
     return Velocity(
         v=(across.projection - within.projection).view_as(x),
-        energy=(across.cost - within.cost / 2).reshape(x.shape[:-2]),
+        energy=energy.reshape(x.shape[:-2]),
         marginal_error=error.reshape(x.shape[:-2]),
         iterations=None if None in passes else sum(passes),
         converged=worst <= tol,
@@ -95,6 +104,7 @@ def velocity(
     )
 
 
+@torch.no_grad()
 def sinkhorn_divergence(
     x: Tensor,
     y: Tensor,
@@ -114,6 +124,7 @@ def sinkhorn_divergence(
     return energy - self_cost(y, blur, tol, **options) / 2
 
 
+@torch.no_grad()
 def self_cost(
     y: Tensor,
     blur: float,
@@ -123,7 +134,7 @@ def self_cost(
     scaling: float = 0.95,
 ) -> Tensor:
     """W(y, y), the constant that turns a flow's energies into divergences; float64, () or (B,)."""
-    batch, _ = _check(y, y, blur, tol)
+    batch, _ = checked(y, y, blur, tol)
     within = _backend(backend).within(batch, blur, tol=tol, scaling=scaling)
     return within.cost.reshape(y.shape[:-2])
 
@@ -132,8 +143,8 @@ def _backend(name: str) -> ModuleType:
     return module_of(lookup(BACKENDS, name, "Sinkhorn backend"))
 
 
-def _check(x: Tensor, y: Tensor, blur: float, tol: float) -> tuple[Tensor, Tensor]:
-    """x and y as batches.
+def checked(x: Tensor, y: Tensor, blur: float, tol: float) -> tuple[Tensor, Tensor]:
+    """x (B, n, d) and y (B, m, d), with B = 1 for single problems.
 
     Raises:
         NsgfError: they do not fit each other, or blur or tol is out of range.
@@ -142,6 +153,9 @@ def _check(x: Tensor, y: Tensor, blur: float, tol: float) -> tuple[Tensor, Tenso
         raise NsgfError(
             f"blur and tol must be positive, got {blur} and {tol}", "give blur in data units"
         )
+    numbers = torch.finfo(x.dtype if x.is_floating_point() else torch.float32)
+    if not numbers.tiny < blur * blur < numbers.max:
+        raise NsgfError(f"blur {blur} has no square in {x.dtype}", "give blur in data units")
     fits = x.dim() == y.dim() and x.dim() in (2, 3) and x.shape[-1] == y.shape[-1]
     if not fits or (x.dim() == 3 and x.shape[0] != y.shape[0]):
         raise NsgfError(

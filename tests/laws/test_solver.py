@@ -1,0 +1,256 @@
+"""The solver: its two implementations, its threads, warm starts, and what it does at its limits."""
+
+import subprocess
+import sys
+
+import ot
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from nsgf.errors import NotConverged
+from nsgf.ot import dense, kernels, newton, velocity
+from nsgf.ot.coupling import couple, half_squared_distance
+from nsgf.ot.schedule import Schedule
+from tests.laws.clouds import CLOSE, TOL, both, cloud
+
+ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-14}
+FEW = kernels.FEW_DIMENSIONS
+TWINS = pytest.mark.parametrize("loops", [kernels, dense], ids=["kernels", "dense"])
+
+
+def costs(dtype, batch=3, n=20, m=13, seed=0):
+    x, y = cloud(n, seed, batch=batch, dtype=dtype), cloud(m, seed + 1, batch=batch, dtype=dtype)
+    return dense.half_squared_distance(x, y)
+
+
+def schedule(dtype, **rest):
+    return Schedule(1e-2 * TOL[dtype], TOL[dtype], **rest)
+
+
+@both
+@pytest.mark.parametrize("d", [1, 3, FEW, FEW + 1, 3072])
+def test_distances_and_projections_are_those_of_torch(d, dtype):
+    x, y = cloud(20, 1, d, batch=2, dtype=dtype), cloud(13, 2, d, batch=2, dtype=dtype)
+    exact = torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    for loops in (kernels, dense):
+        found = loops.half_squared_distance(x, y).double()
+        assert_close(found, exact.square() / 2, rtol=0, atol=2 * d * ROUNDING[dtype])
+        plan = torch.softmax(-found, -1).to(dtype)
+        assert_close(loops.project(plan, y), plan @ y, rtol=0, atol=ROUNDING[dtype])
+
+
+@both
+@pytest.mark.parametrize("eps", [0.01, 0.25, 4.0])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_both_twins_descend_to_the_same_plan(batch, eps, dtype):
+    cost = costs(dtype, batch)
+    cold = [loops.descend(cost, eps, None, schedule(dtype)) for loops in (kernels, dense)]
+    agree(*cold, dtype)
+    nearby = 0.9 * cold[0].g
+    warm = [loops.descend(cost, eps, nearby, schedule(dtype)) for loops in (kernels, dense)]
+    agree(*warm, dtype)
+    agree(warm[0], cold[0], dtype)
+
+
+@both
+def test_both_twins_find_the_same_plan_of_a_cloud_with_itself(dtype):
+    x = cloud(20, 3, batch=3, dtype=dtype)
+    cost, goal = half_squared_distance(x, x), newton.FLOOR[dtype]
+    cost.diagonal(dim1=-2, dim2=-1).zero_()
+    fixed = [loops.symmetric(cost, 0.25, goal, 80) for loops in (kernels, dense)]
+    agree(*fixed, dtype)
+    agree(fixed[0], kernels.descend(cost, 0.25, None, schedule(dtype)), dtype)
+    assert_close(fixed[0].plan, fixed[0].plan.mT, **CLOSE[dtype])
+
+
+def agree(a, b, dtype):
+    """Two solutions have both converged, to one plan and one cost."""
+    for found in (a, b):
+        assert found.error.max() <= TOL[dtype]
+        assert (column_error(found.plan) <= found.error + ROUNDING[dtype]).all()
+    assert_close(a.plan, b.plan, **CLOSE[dtype])
+    assert_close(a.f.mean(-1) + a.g.mean(-1), b.f.mean(-1) + b.g.mean(-1), **CLOSE[dtype])
+
+
+@both
+@TWINS
+def test_exponentials_are_exact_to_rounding(loops, dtype):
+    # At eps = 1 these costs reach the exponential as they are.
+    cost = torch.arange(0, 80, 0.125, dtype=dtype).view(1, 1, -1).repeat(1, 2, 1)
+    exact = torch.softmax(-cost.double(), -1)
+    first = loops.descend(cost, 1.0, torch.zeros_like(cost[:, 0]), schedule(dtype, max_steps=1))
+    assert_close(first.plan.double(), exact, rtol=ROUNDING[dtype], atol=0)
+    line = cost[0, 0].unsqueeze(0)
+    square = (line.mT - line).abs().unsqueeze(0)
+    kernel = torch.exp(-square.double())
+    a = kernel.sum(-1).rsqrt()
+    exact = kernel * a.unsqueeze(-2) / (kernel @ a.unsqueeze(-1))
+    once = loops.symmetric(square, 1.0, 0.0, 0).plan
+    assert_close(once.double(), exact, rtol=2 * ROUNDING[dtype], atol=0)
+
+
+@both
+def test_the_error_reported_is_that_of_the_plan(dtype):
+    x, y = cloud(20, 8, batch=3, dtype=dtype), cloud(13, 9, batch=3, dtype=dtype)
+    found = newton.solve(half_squared_distance(x, y), 0.25, 1e-2)
+    assert_close(column_error(found.plan), found.error, rtol=0, atol=ROUNDING[dtype])
+    again = couple(x, y, found.g.to(dtype), 0.5).marginal_error
+    assert_close(again, found.error, rtol=0, atol=ROUNDING[dtype])
+    itself = newton.solve_symmetric(half_squared_distance(x, x), 0.25, 1e-2)
+    assert (column_error(itself.plan) <= itself.error).all()
+    worse = torch.maximum(found.error, itself.error)
+    reported = velocity(x, y, 0.5, 1e-2).marginal_error
+    assert_close(reported, worse, rtol=0, atol=ROUNDING[dtype])
+
+
+def column_error(plan):
+    return (plan.double().mean(-2) - 1 / plan.shape[-1]).abs().sum(-1)
+
+
+@pytest.fixture
+def threads():
+    """Sets torch's threads for one test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_a_large_problem_is_cut_into_rows_and_stays_the_same(threads):
+    x, y = cloud(1024, 10, dtype=torch.float32), cloud(1100, 11, dtype=torch.float32) + 1
+    assert len(x) * len(y) >= kernels.LARGE
+    found = []
+    for count in (1, 2):
+        threads(count)
+        found.append(velocity(x, y, 0.5))
+    same(*found)
+    cost, itself = half_squared_distance(x, y)[None], half_squared_distance(x, x)[None]
+    rows, whole = (t.descend(cost, 0.25, None, schedule(x.dtype)) for t in (kernels, dense))
+    agree(rows, whole, x.dtype)
+    agree(*(t.symmetric(itself, 0.25, 2e-6, 80) for t in (kernels, dense)), x.dtype)
+
+
+@both
+def test_a_batch_is_its_problems_one_by_one_on_any_threads(threads, dtype):
+    x, y = cloud(30, 12, batch=5, dtype=dtype), cloud(22, 13, batch=5, dtype=dtype) + 1
+    threads(1)
+    together = velocity(x, y, 0.3)
+    threads(2)
+    same(together, velocity(x, y, 0.3))
+    assert together.marginal_error.shape == together.energy.shape == (5,)
+    # In float32, which flows are made in, to the bit: a flow is the same in any group of flows.
+    rounding = {"rtol": 0, "atol": 0 if dtype == torch.float32 else ROUNDING[dtype]}
+    for k in range(5):
+        alone = velocity(x[k], y[k], 0.3)
+        assert_close(alone.v, together.v[k], **rounding)
+        assert_close(alone.energy, together.energy[k], **rounding)
+
+
+def same(a, b):
+    """Two results are equal bit by bit."""
+    for name in ("v", "energy", "marginal_error", "potential"):
+        assert torch.equal(getattr(a, name), getattr(b, name)), name
+    assert a.iterations == b.iterations
+
+
+@both
+def test_a_warm_start_changes_the_way_and_not_the_end(dtype):
+    x, y, tol = cloud(20, 14, dtype=dtype), cloud(25, 15, dtype=dtype) + 1, TOL[dtype]
+    cold = velocity(x, y, 0.3, tol)
+    again = velocity(x, y, 0.3, tol, start=cold.potential)
+    assert again.iterations < cold.iterations
+    zero = torch.zeros_like(cold.potential)
+    for start in (cold.potential + 100, zero, cloud(25, 17).mT[:1]):
+        warm = velocity(x, y, 0.3, tol, start=start)
+        assert_close(warm.v, cold.v, **CLOSE[dtype])
+        assert_close(warm.energy, cold.energy, **CLOSE[dtype])
+
+
+def hobble(monkeypatch, attempts):
+    """Ends the solver's first `attempts` ways down after one step."""
+    left = [1] * attempts
+
+    def short(*args, **rest):
+        return Schedule(*args, **(rest | ({"max_steps": left.pop()} if left else {})))
+
+    monkeypatch.setattr(newton, "Schedule", short)
+
+
+@both
+@pytest.mark.parametrize("batch", [0, 3])
+def test_what_does_not_converge_raises_or_is_flagged(monkeypatch, batch, dtype):
+    x, y = cloud(20, 18, batch=batch, dtype=dtype), cloud(25, 19, batch=batch, dtype=dtype) + 1
+    hobble(monkeypatch, 4)
+    with pytest.raises(NotConverged, match=r"marginal error stayed at .*, above tol 0\.001"):
+        velocity(x, y, 0.1)
+    step = velocity(x, y, 0.1, flag=True)
+    assert not step.converged
+    assert step.marginal_error.max() > 1e-3
+
+
+@both
+@pytest.mark.parametrize("batch", [0, 3])
+def test_a_second_attempt_mends_the_first(monkeypatch, batch, dtype):
+    x, y = cloud(20, 18, batch=batch, dtype=dtype), cloud(25, 19, batch=batch, dtype=dtype) + 1
+    plain = velocity(x, y, 0.1, TOL[dtype])
+    hobble(monkeypatch, 1)
+    mended = velocity(x, y, 0.1, TOL[dtype])
+    assert mended.converged
+    assert mended.iterations > plain.iterations
+    assert mended.v.dtype == dtype
+    assert_close(mended.v, plain.v, **CLOSE[dtype])
+    assert_close(mended.energy, plain.energy, **CLOSE[dtype])
+
+
+@both
+@pytest.mark.parametrize("loops", [kernels, dense], ids=["kernels", "dense"])
+def test_a_plan_for_another_eps_is_no_answer(loops, dtype):
+    x = cloud(12, 23, batch=1, dtype=dtype)
+    cost = half_squared_distance(torch.cat([x, -x], 1), torch.cat([x, -x], 1))
+    easy = loops.descend(cost, 1e-6, None, Schedule(0.5, 1.0, max_steps=2))
+    assert easy.error == 2
+
+
+@both
+def test_a_tree_of_ties_far_above_eps_is_solved(dtype):
+    # One point more than targets: mass must move along chains through most of the points.
+    x, y = cloud(34, 24, dtype=dtype), cloud(33, 25, dtype=dtype)
+    target = 34 * torch.from_numpy(ot.emd([], [], half_squared_distance(x, y).double().numpy()))
+    step = velocity(x, y, 0.003)
+    assert_close(step.v, target.to(dtype) @ y - x, rtol=0, atol=0.02)
+
+
+@st.composite
+def awkward_clouds(draw):
+    """Two clouds, scattered, lumped or in duplicate, of any size up to 40."""
+    dtype, d = draw(st.sampled_from([torch.float32, torch.float64])), draw(st.integers(1, 5))
+    seed, clouds = draw(st.integers(0, 10**6)), []
+    for k in (0, 1):
+        n, width = draw(st.integers(1, 40)), draw(st.sampled_from([0.0, 1e-3, 0.1, 1.0]))
+        centres = cloud(draw(st.integers(1, 4)), seed + k, d)
+        clouds.append((centres.repeat(40, 1)[:n] * 3 + width * cloud(n, seed + k + 2, d)).to(dtype))
+    return clouds
+
+
+@given(awkward_clouds(), st.floats(-2, 2))
+@settings(max_examples=100, deadline=None)
+def test_any_problem_converges_or_says_that_it_did_not(clouds, log_blur):
+    try:
+        step = velocity(*clouds, 10**log_blur)
+    except NotConverged:
+        return
+    assert step.marginal_error <= 1e-3
+    assert step.v.isfinite().all()
+    assert step.energy.isfinite()
+
+
+def test_the_solver_leaves_the_process_its_number_of_threads():
+    """Launching numba's pool resets it, once a process: hence a process of its own."""
+    script = (
+        "import torch; torch.set_num_threads(1); from nsgf.ot import velocity;"
+        "x = torch.zeros(4, 2); velocity(x, x + 1, 0.5); print(torch.get_num_threads())"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.stdout.strip() == "1", run.stderr
