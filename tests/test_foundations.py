@@ -167,6 +167,7 @@ ORDER = [
     "layout",
     "jobs",
     "report",
+    "bench",
     "stages",
     "cli",
 ]

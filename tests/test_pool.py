@@ -1,6 +1,5 @@
 """Trajectory pools: content independent of shards and jobs; rows as stored; errors that help."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -11,13 +10,17 @@ from torch.testing import assert_close
 from nsgf.config.pool import PoolStage
 from nsgf.data.problem import open_problem
 from nsgf.errors import NsgfError
-from nsgf.flows.pool import Pool, batches_of_shard, trajectory
+from nsgf.flows import points
+from nsgf.flows.minibatch import minibatches, trajectories
+from nsgf.flows.pool import batches_of_shard, open_pool
+from nsgf.flows.streaming import StreamingPool
 from nsgf.rng import stream
 from nsgf.stages import build_pool
+from tests.image_sets import image_set
 
 STAGE = {
     "seed": 5,
-    "flow": {"steps": 3, "step_size": 0.3, "blur": 0.5, "scaling": 0.5},
+    "flow": {"steps": 3, "step_size": 0.3, "blur": 0.5},
     "pool": {"batch_size": 16, "batches": 5, "shards": 1},
     "compute": {"device": "cpu"},
 }
@@ -34,14 +37,24 @@ def own_state(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("NSGF_STATE", str(tmp_path_factory.mktemp("state")))
 
 
-def build(tmp_path, name, units, **pool):
+@pytest.fixture
+def images(tmp_path):
+    """A folder of image sets: sixty-four blurred patterns under MNIST's name."""
+    return image_set(tmp_path / "data", "mnist", (1, 28, 28))
+
+
+def build(tmp_path, name, units, data=None, **pool):
     out = str(tmp_path / name / "seed{seed}-{shard}")
-    build_pool.run(stage_file(tmp_path, **pool), units, None, out)
+    build_pool.run(stage_file(tmp_path, **pool), units, data, out)
     return [tmp_path / name / f"seed{u['seed']}-{u['shard']}" for u in units]
 
 
-def unit(seed=0, shard=0):
-    return {"dataset": "moons", "seed": seed, "shard": shard}
+def unit(seed=0, shard=0, dataset="moons"):
+    return {"dataset": dataset, "seed": seed, "shard": shard}
+
+
+def facts(path):
+    return json.loads((path.parent / f"{path.name}.prov.json").read_text())["facts"]
 
 
 def test_content_does_not_depend_on_shards(tmp_path):
@@ -61,16 +74,16 @@ def test_bytes_do_not_depend_on_how_units_share_a_process(tmp_path):
 
 def test_stored_rows_are_the_flow(tmp_path):
     (folder,) = build(tmp_path, "p", [unit()])
-    stage = PoolStage.model_validate(STAGE)
-    flow = trajectory(open_problem("moons", None), stage, "moons", 0, 2)
-    assert_close(torch.from_numpy(np.load(folder / "x.npy")[2]), flow.x)
+    stage, problem = PoolStage.model_validate(STAGE), open_problem("moons", None)
+    flow = trajectories(stage, minibatches(problem, stage, unit(), [2]))
+    assert np.array_equal(np.load(folder / "x.npy")[2], flow.x[:, 0])
     x, v = np.load(folder / "x.npy"), np.load(folder / "v.npy")
     assert_close(x[:, 1], x[:, 0] + np.float32(0.3) * v[:, 0])
 
 
 def test_a_draw_returns_rows_of_the_pool(tmp_path):
     parts = build(tmp_path, "parts", [unit(shard=k) for k in range(2)], shards=2)
-    pool = Pool(parts, 2)
+    pool = open_pool(parts, open_problem("moons", None))
     assert len(pool) == 5 * 3 * 16
     draw = pool.draw(500, stream(0))
     known = {
@@ -85,6 +98,35 @@ def test_a_draw_returns_rows_of_the_pool(tmp_path):
     assert sorted(set((3 * draw.t).round().tolist())) == [0, 1, 2]
 
 
+def test_half_precision_halves_the_pool_and_its_error_is_recorded(tmp_path):
+    (single,) = build(tmp_path, "single", [unit()])
+    (half,) = build(tmp_path, "half", [unit()], dtype="float16")
+    v, rounded = np.load(single / "v.npy"), np.load(half / "v.npy")
+    assert rounded.nbytes == v.nbytes // 2
+    error = np.linalg.norm(rounded - v, axis=(-2, -1)) / np.linalg.norm(v, axis=(-2, -1))
+    recorded = facts(half / "v.npy")["storage_error_max"]
+    assert recorded == pytest.approx(error.max(), rel=0.01)  # five minibatches are one group
+    assert facts(single / "v.npy")["storage_error_max"] == 0
+    draw = open_pool([half], open_problem("moons", None)).draw(8, stream(0))
+    assert draw.v.dtype == torch.float32
+
+
+def test_a_streaming_pool_holds_the_same_flows_and_renews_them(tmp_path):
+    (folder,) = build(tmp_path, "p", [unit()])
+    problem, pool = open_problem("moons", None), {"storage": "streaming", "window": 5}
+    stage = PoolStage.model_validate(STAGE | {"pool": STAGE["pool"] | pool | {"renew_every": 3}})
+    streaming, stored = StreamingPool(problem, stage, unit()), open_pool([folder], problem)
+    for step in (0, 2):
+        a, b = streaming.draw(200, stream(0), step), stored.draw(200, stream(0), step)
+        assert torch.equal(a.x, b.x)
+        assert torch.equal(a.v, b.v)
+        assert torch.equal(a.t, b.t)
+    later = streaming.draw(200, stream(0), 30)
+    assert not torch.equal(later.x, b.x)
+    resumed = StreamingPool(problem, stage, unit()).draw(200, stream(0), 30)
+    assert torch.equal(later.x, resumed.x)
+
+
 @pytest.mark.parametrize(("batches", "shards"), [(5, 3), (1, 1), (10, 10), (3, 5)])
 def test_shards_partition_the_batches(batches, shards):
     parts = [batches_of_shard(batches, shards, k) for k in range(shards)]
@@ -93,34 +135,49 @@ def test_shards_partition_the_batches(batches, shards):
 
 
 def test_a_half_written_curve_is_cut_and_the_pool_resumed(tmp_path, monkeypatch, capsys):
-    (whole,) = build(tmp_path, "whole", [unit()])
+    killed_after(monkeypatch, points, groups=3)
+    resumes_to_the_same_bytes(tmp_path, monkeypatch, capsys, points, unit(), None)
+
+
+def killed_after(monkeypatch, form, groups):
+    """Groups of one minibatch, made lasting at once; the process dies after a few."""
     monkeypatch.setattr(build_pool, "FLUSH_EVERY", 1)
-    real, calls = build_pool.trajectory, iter(range(3))
+    monkeypatch.setattr(form, "GROUP", 1)
+    real, calls = form.Writer.put, iter(range(groups))
 
-    def killed(*words):
+    def put(self, first, ends):
         next(calls)
-        return real(*words)
+        return real(self, first, ends)
 
-    monkeypatch.setattr(build_pool, "trajectory", killed)
+    monkeypatch.setattr(form.Writer, "put", put)
+
+
+def resumes_to_the_same_bytes(tmp_path, monkeypatch, capsys, form, which, data, **pool):
     with pytest.raises(StopIteration):
-        build(tmp_path, "again", [unit()])
+        build(tmp_path, "again", [which], data, **pool)
     (curve,) = list(build_pool.WorkState("x").path.parent.glob("*/divergence.csv"))
     curve.write_text(curve.read_text() + "3,0,0.1")  # torn line
-    monkeypatch.setattr(build_pool, "trajectory", real)
-    (again,) = build(tmp_path, "again", [unit()])
+    for raw in curve.parent.glob("*.raw"):
+        raw.write_bytes(raw.read_bytes() + b"torn")
+    monkeypatch.undo()
+    monkeypatch.setenv("NSGF_STATE", str(curve.parent.parent))
+    (again,) = build(tmp_path, "again", [which], data, **pool)
     assert "at step 3" in capsys.readouterr().out
-    for name in ("x.npy", "v.npy", "divergence.csv"):
+    (whole,) = build(tmp_path, "whole", [which], data, **pool)
+    files = sorted(p.name for p in whole.iterdir() if not p.name.endswith(".prov.json"))
+    assert len(files) >= 4
+    for name in files:
         assert (whole / name).read_bytes() == (again / name).read_bytes()
 
 
 def test_a_rising_divergence_stops_the_build_again_and_again(tmp_path, monkeypatch):
-    real = build_pool.trajectory
+    real = points.Writer.put
 
     def rising(*words):
-        flow = real(*words)
-        return dataclasses.replace(flow, divergence=flow.divergence.flip(0))
+        divergence, *rest = real(*words)
+        return divergence.flip(0), *rest
 
-    monkeypatch.setattr(build_pool, "trajectory", rising)
+    monkeypatch.setattr(points.Writer, "put", rising)
     for _ in range(2):  # the second time it finds all batches done
         with pytest.raises(NsgfError, match="does not decrease"):
             build(tmp_path, "p", [unit()])
@@ -128,9 +185,10 @@ def test_a_rising_divergence_stops_the_build_again_and_again(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("damage", ["truncate", "delete", "text"])
-def test_a_damaged_shard_is_one_message(tmp_path, damage):
+@pytest.mark.parametrize("name", ["v.npy", "flow.json"])
+def test_a_damaged_shard_is_one_message(tmp_path, name, damage):
     (folder,) = build(tmp_path, "p", [unit()])
-    path = folder / "v.npy"
+    path = folder / name
     if damage == "truncate":
         path.write_bytes(path.read_bytes()[:-100])
     elif damage == "delete":
@@ -138,10 +196,10 @@ def test_a_damaged_shard_is_one_message(tmp_path, damage):
     else:
         path.write_text("no array")
     with pytest.raises(NsgfError, match="cannot be read"):
-        Pool([folder], 2)
+        open_pool([folder], open_problem("moons", None))
 
 
-def test_a_pool_of_another_dimension_is_refused(tmp_path):
+def test_a_pool_of_another_dimension_is_refused(tmp_path, images):
     (folder,) = build(tmp_path, "p", [unit()])
     with pytest.raises(NsgfError, match="needs 784-d"):
-        Pool([folder], 784)
+        open_pool([folder], open_problem("mnist", images))

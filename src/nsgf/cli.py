@@ -90,6 +90,18 @@ def _schema(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="where to write the JSON schema")
 
 
+def _bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("sinkhorn",), help="what to measure")
+    parser.add_argument("--json", type=Path, help="where to write the rows")
+    parser.add_argument("--plot", type=Path, help="where to draw error against time, .png or .pdf")
+    parser.add_argument("--threads", type=int, default=1, help="for every library (default: 1)")
+    parser.add_argument("--cases", nargs="+", help="names of cases (default: all)")
+    parser.add_argument(
+        "--data", type=Path, default=Path("data/processed"), help="folder of the image sets"
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu")
+
+
 # sub-command: (module, its one line of help, its arguments)
 STAGES: dict[str, tuple[str, str, Setup]] = {
     "fetch": ("nsgf.stages.fetch", "fetch and verify an image set", _fetch),
@@ -103,12 +115,19 @@ STAGES: dict[str, tuple[str, str, Setup]] = {
     "sample": ("nsgf.stages.sample", "draw samples, counting evaluations", _sample),
     "reference": ("nsgf.stages.reference", "make what samples are compared with", _reference),
     "evaluate": ("nsgf.stages.evaluate", "measure samples", _evaluate),
+    "targets": ("nsgf.stages.targets", "measure a solver's training targets", _config),
     "table": ("nsgf.stages.table", "a study's table beside the published one", _table),
+    "targets-table": (
+        "nsgf.stages.targets_table",
+        "how wrong the targets were, and what that changed",
+        _preset,
+    ),
     "figure": ("nsgf.stages.figure", "a figure in the paper's arrangement", _figure),
     "claims": ("nsgf.stages.claims", "judge the paper's claims", _preset),
     "verify": ("nsgf.stages.verify", "re-hash a run against its provenance", _preset),
     "timeline": ("nsgf.stages.timeline", "when each job of a run ran", _preset),
     "publish": ("nsgf.stages.publish", "copy small results to results/published", _preset),
+    "bench": ("nsgf.bench.run", "measure solvers side by side", _bench),
     "check": ("nsgf.stages.check", "validate a preset and count its jobs", _preset),
     "schema": ("nsgf.stages.schema", "write the JSON schema of presets", _schema),
 }

@@ -26,7 +26,7 @@ NOT_CODE = {
 
 
 # Libraries whose version can change a number.
-LIBRARIES = ("torch", "geomloss", "POT", "torchcfm", "torchdiffeq", "numpy", "scipy")
+LIBRARIES = ("torch", "geomloss", "POT", "torchcfm", "torchdiffeq", "numpy", "scipy", "numba")
 
 STAGES = {
     "fetch": "nsgf.stages.fetch",
@@ -36,7 +36,9 @@ STAGES = {
     "sample": "nsgf.stages.sample",
     "reference": "nsgf.stages.reference",
     "evaluate": "nsgf.stages.evaluate",
+    "targets": "nsgf.stages.targets",
     "table": "nsgf.stages.table",
+    "targets-table": "nsgf.stages.targets_table",
     "figure": "nsgf.stages.figure",
     "claims": "nsgf.stages.claims",
 }
@@ -122,7 +124,7 @@ def stage_code(
             network's.
     """
     modules, entries = [STAGES[stage], *used], []
-    if stage in ("table", "figure", "claims"):
+    if stage in ("table", "targets-table", "figure", "claims"):
         entries += [*DATASETS.items(), *METHODS.items()]  # labels, order and aliases
     if dataset:
         entries.append(DATASETS[dataset])

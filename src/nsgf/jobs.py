@@ -14,28 +14,41 @@ from nsgf.codehash import stage_code
 from nsgf.config.base import Model
 from nsgf.config.compute import Resources
 from nsgf.config.metrics import EvaluateStage
-from nsgf.config.pool import PoolStage
+from nsgf.config.pool import Pool, PoolStage
 from nsgf.config.preset import Preset, Study
 from nsgf.config.sample import SampleStage
+from nsgf.config.targets import SOLVERS, TargetsStage
 from nsgf.config.train import TrainStage
 from nsgf.data.arrays import ARRAYS as IMAGE_ARRAYS
 from nsgf.layout import (
     DATA,
     INCEPTION,
     PUBLISHED,
-    SHARD_FILES,
     Cell,
     Layout,
     Unit,
     cells,
     figure_inputs,
     sample_units,
+    target_inputs,
+    target_studies,
     with_sidecars,
 )
 from nsgf.metrics.weights import inception_file
-from nsgf.registry import BACKENDS, DATASETS, METHODS, NETS, NETWORKS, lookup
+from nsgf.registry import (
+    BACKENDS,
+    DATASETS,
+    METHODS,
+    NETS,
+    NETWORKS,
+    SHARD_CURVE,
+    SHARD_META,
+    STORAGES,
+    lookup,
+)
 
 LIGHT = Resources(mem_mb=1500, runtime_min=30)  # tables, figures, downloads
+REPORTED = ("table", "targets-table", "figure", "claims")  # stages that a complete run ends with
 
 
 @dataclass(frozen=True)
@@ -54,13 +67,13 @@ class Job:
     priority: int = 0
     config: tuple[str, Model] | None = None  # settings file that this job reads
     labels: dict[str, str] = field(default_factory=dict)  # in the HTML report
+    caption: str = ""  # its page of workflow/report
 
     @property
     def shown(self) -> list[str]:
         """Outputs that the HTML report shows: tables as pages, figures as pictures and prints."""
-        report_stage = self.stage in ("table", "figure", "claims")
         shown = (".html", ".png", ".pdf")
-        return [p for p in self.outputs if report_stage and p.endswith(shown)]
+        return [p for p in self.outputs if self.stage in REPORTED and p.endswith(shown)]
 
     @property
     def others(self) -> list[str]:
@@ -76,9 +89,12 @@ def jobs(preset: Preset) -> list[Job]:
         for dataset in study.datasets:
             maker = _DatasetJobs(layout, preset.seed, name, study, dataset)
             made += [*maker.pools(), *maker.trainings(), *maker.references()]
+            made += maker.target_errors()
             for cell in cells(study):
                 made += [*maker.samplings(cell), *maker.evaluations(cell)]
         made.append(_table(layout, preset, name))
+    if target_studies(preset):
+        made.append(_targets_table(layout, preset))
     made += [_figure(layout, preset, name) for name in preset.figures]
     return [*made, _claims(layout, preset)]
 
@@ -91,7 +107,7 @@ def targets(preset: Preset, only: str | None = None) -> list[str]:
     """
     if only:
         lookup(preset.studies, only, f"study of preset '{preset.name}'")
-    last = [j for j in jobs(preset) if j.stage in ("table", "figure", "claims")]
+    last = [j for j in jobs(preset) if j.stage in REPORTED]
     return [p for j in last if only is None or j.study == only for p in j.outputs]
 
 
@@ -118,8 +134,10 @@ def networks_of(study: Study) -> list[tuple[str, str | None]]:
     """
     found: dict[tuple[str, str | None], None] = {}
     for cell in cells(study):
-        for network in METHODS[cell.method].networks:
-            flow = study.flow_name(cell.nfe) if NETWORKS[network].needs_pool else None
+        method = METHODS[cell.method]
+        for network in method.networks:
+            pooled = NETWORKS[network].needs_pool
+            flow = study.flow_name(cell.nfe, method.backend) if pooled else None
             found[network, flow] = None
     if "classifier" in study.metrics.features:
         found["classifier", None] = None
@@ -169,18 +187,15 @@ class _DatasetJobs:
         return DATASETS[self.dataset].is_image
 
     def pools(self) -> Iterator[Job]:
-        """Trajectory pools of every flow that a cell uses."""
-        flows = [flow for _, flow in networks_of(self.study) if flow]
-        for flow in flows:
-            pool = self.study.trajectories[flow].pool
-            settings = PoolStage(
-                seed=self.seed,
-                flow=self.study.trajectories[flow].flow,
-                pool=pool,
-                compute=self.study.compute,
-            )
+        """Trajectory pools on disk of every flow that a cell uses."""
+        for flow in [flow for _, flow in networks_of(self.study) if flow]:
+            settings = self._pool_stage(flow)
+            pool, storage = settings.pool, STORAGES[settings.pool.storage]
+            if not storage.files:
+                continue
             units = [u | {"shard": k} for u in self._seeds() for k in range(pool.shards)]
-            template = self.layout.pool(self.dataset, flow)
+            template, files = self.layout.pool(self.dataset, flow), _shard_files(pool)
+            used = (BACKENDS[settings.flow.backend], storage.module)
             for part, chunk in self._chunks("pool", units):
                 yield self._job(
                     "build-pool",
@@ -189,32 +204,36 @@ class _DatasetJobs:
                     chunk,
                     config=(f"pool-{flow}", settings),
                     inputs=self._data("train_images", "train_labels"),
-                    outputs=[f"{template.format(**u)}/{f}" for u in chunk for f in SHARD_FILES],
+                    outputs=[f"{template.format(**u)}/{f}" for u in chunk for f in files],
                     options=[("out", template)],
-                    code=stage_code(
-                        "build-pool", self.dataset, used=(BACKENDS[settings.flow.backend],)
-                    ),
+                    code=stage_code("build-pool", self.dataset, used=used),
                 )
 
     def trainings(self) -> Iterator[Job]:
         """Every network that a cell or a feature space needs."""
         for network, flow in networks_of(self.study):
-            shards = self.study.trajectories[flow].pool.shards if flow else 0
-            pools = [self.layout.pool(self.dataset, flow, k) for k in range(shards)]
+            source = self._pool_stage(flow) if flow else None
+            streams = source is not None and not STORAGES[source.pool.storage].files
+            shards = range(source.pool.shards) if source and not streams else ()
+            pools = [self.layout.pool(self.dataset, flow, k) for k in shards]
             template = self.layout.model(self.dataset, network, flow)
             settings = TrainStage(
                 seed=self.seed,
                 network=network,
                 training=self.study.networks[network],
                 compute=self.study.compute,
+                streaming=source if streams else None,
             )
+            used = [NETS[settings.training.net.kind]]
+            if source:
+                used.append(STORAGES[source.pool.storage].module)
+            if streams:
+                used.append(BACKENDS[source.flow.backend])
             name = f"{network}-{flow}" if flow else network
             # The classifier is a measuring instrument: one serves all seeds.
             seeds = self._seeds()[:1] if network == "classifier" else self._seeds()
             for part, chunk in self._chunks("train", seeds):
-                shard_files = [
-                    f"{p.format(**u)}/{f}" for p in pools for u in chunk for f in SHARD_FILES[:2]
-                ]
+                read = [f"{p}/{f}" for p in pools for f in _shard_files(source.pool)[:-1]]
                 networks = [template.format(**u) for u in chunk]
                 curves = [n.replace(".safetensors", ".csv") for n in networks]
                 yield self._job(
@@ -223,21 +242,16 @@ class _DatasetJobs:
                     f"{name}-{part}",
                     chunk,
                     config=(f"train-{name}", settings),
-                    inputs=[*self._data("train_images", "train_labels"), *shard_files],
+                    inputs=[*self._data("train_images", "train_labels"), *_filled(read, chunk)],
                     outputs=[*networks, *curves],
                     options=[*(("pool", p) for p in pools), ("out", template)],
-                    code=stage_code(
-                        "train",
-                        self.dataset,
-                        network=network,
-                        used=(NETS[settings.training.net.kind],),
-                    ),
+                    code=stage_code("train", self.dataset, network=network, used=used),
                 )
 
     def samplings(self, cell: Cell) -> Iterator[Job]:
         """Sets of samples of one cell."""
         method, paths = METHODS[cell.method], self.layout
-        flow = self.study.flow_name(cell.nfe) if method.needs_pool else None
+        flow = self.study.flow_name(cell.nfe, method.backend) if method.needs_pool else None
         models = {
             n: paths.model(self.dataset, n, flow if NETWORKS[n].needs_pool else None)
             for n in method.networks
@@ -319,6 +333,37 @@ class _DatasetJobs:
                 code=stage_code("evaluate", dataset, used=self._measuring_code()),
             )
 
+    def _pool_stage(self, flow: str) -> PoolStage:
+        chosen = self.study.trajectories[flow]
+        return PoolStage(
+            seed=self.seed, flow=chosen.flow, pool=chosen.pool, compute=self.study.compute
+        )
+
+    def target_errors(self) -> Iterator[Job]:
+        """How wrong training targets are, where the study asks."""
+        asked, template = self.study.targets, self.layout.targets()
+        if asked:
+            measured = self.study.trajectories[asked.flow]
+            settings = TargetsStage(
+                seed=self.seed,
+                flow=measured.flow,
+                batch_size=measured.pool.batch_size,
+                targets=asked,
+                compute=self.study.compute,
+            )
+            unit = {"dataset": self.dataset}
+            yield self._job(
+                "targets",
+                "targets",
+                "0",
+                [unit],
+                config=("targets", settings),
+                inputs=self._data("train_images", "train_labels"),
+                outputs=[template.format(**unit)],
+                options=[("out", template)],
+                code=stage_code("targets", self.dataset, used=[BACKENDS[s] for s in SOLVERS]),
+            )
+
     def _seeds(self) -> list[Unit]:
         return [{"dataset": self.dataset, "seed": s} for s in range(self.study.train_seeds)]
 
@@ -368,6 +413,11 @@ class _DatasetJobs:
         )
 
 
+def _shard_files(pool: Pool) -> list[str]:
+    """Files of a shard; the last one is a record for people, which training does not read."""
+    return [*STORAGES[pool.storage].files, SHARD_META, SHARD_CURVE]
+
+
 def _filled(templates: Iterable[str], units: Iterable[Unit]) -> list[str]:
     """Paths of all units, each once, in a stable order."""
     return list(dict.fromkeys(t.format(**u) for u in units for t in templates))
@@ -395,21 +445,38 @@ def _table(layout: Layout, preset: Preset, name: str) -> Job:
         code=stage_code("table"),
         config=(whole, preset),
         labels={"table": name.removeprefix("table")},
+        caption="table",
+    )
+
+
+def _targets_table(layout: Layout, preset: Preset) -> Job:
+    whole = layout.config("preset")
+    return Job(
+        "targets-table",
+        "targets-table",
+        "",
+        inputs=(whole, *target_inputs(layout, preset)),
+        outputs=with_sidecars(layout.table("targets", e) for e in ("csv", "md", "html")),
+        arguments=f"--preset {whole}",
+        code=stage_code("targets-table"),
+        labels={"table": "targets"},
+        caption="targets",
     )
 
 
 def _figure(layout: Layout, preset: Preset, name: str) -> Job:
     figure, whole = preset.figures[name], layout.config("preset")
-    drawn = figure_inputs(layout, preset.studies[figure.study], figure)
+    drawn = figure_inputs(layout, preset.studies.get(figure.study), figure)
     return Job(
         "figure",
         f"figure-{name}",
-        figure.study,
-        inputs=(whole, *drawn, *(p.replace(".npz", ".json") for p in drawn)),
+        figure.study or "",
+        inputs=(whole, *dict.fromkeys(f for p in drawn for f in (p, p.replace(".npz", ".json")))),
         outputs=with_sidecars(layout.figure(name, e) for e in ("pdf", "png")),
         arguments=f"--preset {whole} --figure {name}",
         code=stage_code("figure", figure=figure.kind),
         labels={"figure": name.removeprefix("figure"), "shows": ", ".join(figure.datasets)},
+        caption="targets" if figure.kind == "targets" else "figure",
     )
 
 
@@ -425,7 +492,8 @@ def timed_jobs(preset: Preset) -> list[tuple[str, str, int]]:
         return []
     layout = Layout(f"results/{preset.name}")
     name = next(n for n, s in preset.studies.items() if s is study)
-    maker = _DatasetJobs(layout, preset.seed, name, study, study.datasets[0])
+    alone = study.model_copy(update={"methods": ("nsgf++",)})  # its own pools and networks
+    maker = _DatasetJobs(layout, preset.seed, name, alone, study.datasets[0])
     pools = [("pool", job.name, study.train_seeds) for job in maker.pools()]
     return pools + [
         (job.config[1].network, job.name, study.train_seeds) for job in maker.trainings()
@@ -463,4 +531,5 @@ def _claims(layout: Layout, preset: Preset) -> Job:
         arguments=f"--preset {whole}",
         code=stage_code("claims"),
         labels={"table": "claims"},
+        caption="claims",
     )

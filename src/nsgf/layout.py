@@ -6,6 +6,7 @@ results/<preset>/models/<dataset>/<network>/seed<s>.safetensors
 results/<preset>/samples/<dataset>/<method>/seed<s>-<k>.npy
 results/<preset>/samples/<dataset>/reference/            test sets' features and floors
 results/<preset>/metrics/<dataset>/<method>/seed<s>-<k>.json
+results/<preset>/metrics/<dataset>/targets.json  errors of the training targets
 results/<preset>/timings/<job>.tsv               and what rests on times: claims, timeline
 results/<preset>/{tables,figures}/
 
@@ -16,12 +17,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nsgf.artifact import sidecar
-from nsgf.config.preset import Figure, Study
+from nsgf.config.preset import Figure, Preset, Study
 from nsgf.registry import DATASETS, METHODS
 
 DATA = "data/processed"
 INCEPTION = f"{DATA}/inception.json"
-SHARD_FILES = ("x.npy", "v.npy", "divergence.csv")
 PUBLISHED = "config/published.yaml"
 Unit = dict[str, str | int]
 
@@ -46,7 +46,9 @@ def cells(study: Study) -> list[Cell]:
         method = METHODS[name]
         counts = (None,) if method.two_phase or method.nfe_of else study.nfe
         found += [
-            Cell(name, n) for n in counts if not method.needs_pool or study.flow_name(n) is not None
+            Cell(name, n)
+            for n in counts
+            if not method.needs_pool or study.flow_name(n, method.backend) is not None
         ]
     return found
 
@@ -101,12 +103,16 @@ class Layout:
         """Template of metrics (.json) and, for images, neighbours (.npz)."""
         return f"{self.root}/metrics/{dataset}/{cell.name}/seed{{seed}}-{{sample}}{ending}"
 
+    def targets(self, dataset: str = "{dataset}") -> str:
+        """How wrong training targets are."""
+        return f"{self.root}/metrics/{dataset}/targets.json"
+
     def timing(self, job: str) -> str:
         """Benchmark file of a job."""
         return f"{self.root}/timings/{job}.tsv"
 
     def table(self, study: str, ending: str = "csv") -> str:
-        """A study's table."""
+        """A study's table; `targets` is the one on training targets."""
         return f"{self.root}/tables/{study}.{ending}"
 
     def claims(self, ending: str = "csv") -> str:
@@ -118,17 +124,50 @@ class Layout:
         return f"{self.root}/figures/{name}.{ending}"
 
 
+def target_studies(preset: Preset) -> list[Study]:
+    """Studies that ask how wrong training targets are."""
+    return [study for study in preset.studies.values() if study.targets]
+
+
+def target_pair(study: Study) -> tuple[Cell, Cell] | None:
+    """NSGF with exact and with GeomLoss targets; None unless both are run on equal budgets."""
+    steps = study.trajectories[study.targets.flow].flow.steps
+    pair = Cell("nsgf", steps), Cell("nsgf-geomloss", steps)
+    if not set(pair) <= set(cells(study)):
+        return None
+    names = (study.flow_name(steps, METHODS[cell.method].backend) for cell in pair)
+    exact, other = (study.trajectories[name] for name in names)
+    return pair if exact.equals_but_for_solver(other) else None
+
+
+def target_inputs(layout: Layout, preset: Preset) -> list[str]:
+    """What the table on training targets is made from."""
+    found = []
+    for study in target_studies(preset):
+        for dataset in study.datasets:
+            found.append(layout.targets(dataset))
+            found += [
+                layout.metrics(dataset, cell).format(**unit)
+                for cell in target_pair(study) or ()
+                for unit in sample_units(study, dataset)
+            ]
+    return found
+
+
 def figure_cells(study: Study, figure: Figure) -> list[Cell]:
     """Cells that a figure shows: those at its NFE, or of methods that find out their own."""
-    return [c for c in cells(study) if c.nfe == figure.nfe]
+    methods = figure.methods or study.methods
+    return [c for c in cells(study) if c.nfe == figure.nfe and c.method in methods]
 
 
-def figure_inputs(layout: Layout, study: Study, figure: Figure) -> list[str]:
+def figure_inputs(layout: Layout, study: Study | None, figure: Figure) -> list[str]:
     """What a figure is drawn from: the first seed's paths, or its neighbours.
 
-    The cost of each lies in the .json beside it.
+    The cost of each lies in the .json beside it. Targets: the errors, and last the table.
     """
     first, kind = {"seed": 0, "sample": 0}, figure.kind
+    if kind == "targets":
+        return [*map(layout.targets, figure.datasets), layout.table("targets")]
     return [
         (layout.metrics if kind == "neighbours" else layout.samples)(dataset, cell, ".npz").format(
             **first

@@ -46,6 +46,7 @@ class Method:
     sampler: str = ""
     nfe_of: str | None = None  # takes as many evaluations as this method needed on average
     same_as: str | None = None  # prints this method's numbers: identical network and sampler
+    backend: str = "newton"  # solver that computes its pool's velocities, a key of BACKENDS
 
     @property
     def needs_pool(self) -> bool:
@@ -54,6 +55,14 @@ class Method:
     @property
     def two_phase(self) -> bool:
         return "phase" in self.networks
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A form of the trajectory pool: its module, and the arrays of a shard if it has any."""
+
+    module: str
+    files: tuple[str, ...] = ()
 
 
 DATASETS = {
@@ -84,6 +93,10 @@ METHODS = {
         "Straight flow alone (= FM, sigma = 0)", ("straight",), "nsgf.sample.straight", "nsgf++"
     ),
     "1-rf": Method("1-RF", same_as="fm"),
+    # Our ablation, never printed: the targets that the paper trained on, in place of exact ones.
+    "nsgf-geomloss": Method(
+        "NSGF, GeomLoss targets", ("velocity",), "nsgf.sample.flow", backend="geomloss"
+    ),
 }
 
 
@@ -98,6 +111,16 @@ BACKENDS = {
     "newton": "nsgf.ot.newton_backend",
     "geomloss": "nsgf.ot.geomloss_backend",
     "geomloss-online": "nsgf.ot.geomloss_online_backend",
+    "flash-sinkhorn": "nsgf.ot.flash_sinkhorn_backend",
+}
+SHARD_META, SHARD_CURVE = "flow.json", "divergence.csv"  # beside the arrays of every shard
+STORAGES = {
+    "points": Storage("nsgf.flows.points", ("x.npy", "v.npy")),
+    "coefficients": Storage(
+        "nsgf.flows.coefficients",
+        ("target.npy", "mirrored.npy", "starts.npy", "columns.npy", "weights.npy"),
+    ),
+    "streaming": Storage("nsgf.flows.streaming"),
 }
 
 

@@ -54,6 +54,28 @@ def test_an_unknown_key_names_the_nearest(quick):
         (["studies", "table1", "methods"], ["nsgf", "otcfm"], "did you mean 'ot_cfm'"),
         (["studies", "table1", "methods"], ["nsgf++"], "needs networks.phase"),
         (["studies", "table1", "methods"], ["1-rf"], "prints 'fm'"),
+        (
+            ["studies", "table1", "trajectories", "t10_geomloss", "flow", "backend"],
+            "newton",
+            "method 'nsgf-geomloss' needs a flow under trajectories with steps 10 and backend"
+            " 'geomloss': add one",
+        ),
+        (["studies", "table1", "trajectories", "t10", "flow", "steps"], 9, "method 'nsgf' needs"),
+        (
+            ["studies", "table3", "trajectories", "t5"],
+            {
+                "flow": {"steps": 5, "step_size": 0.2, "blur": 1.0, "backend": "geomloss"},
+                "pool": {"batches": 2},
+            },
+            "method 'nsgf++' needs a flow under trajectories with backend 'newton'",
+        ),
+        (["studies", "table1", "trajectories", "t10", "flow", "backend"], "sinkhorn", "'newton'"),
+        (["studies", "table1", "targets", "flow"], "t100", "no trajectories.t100"),
+        (["studies", "table1", "targets", "scalings"], [0.9], "lacks 0.8"),
+        (["studies", "table1", "targets", "scalings"], [], "at least 1 item"),
+        (["studies", "table1", "targets"], None, "no study with targets has 'moons'"),
+        (["figures", "targets", "study"], "table1", "datasets and nothing else"),
+        (["figures", "figure3", "methods"], ["nsgf++"], "has no 'nsgf++'"),
         (["studies", "table1", "nfe"], [], "needs nfe, which is empty"),
         (["studies", "table3", "methods"], ["straight"], "takes its NFE from 'nsgf++'"),
         (["studies", "table3", "networks", "straight", "net", "patch"], 3, "does not divide"),
@@ -132,7 +154,7 @@ def test_printed_numbers_name_known_methods_and_data_sets():
             for row in metric.values:
                 assert row.method in published.methods
                 assert set(row.values) <= set(DATASETS)
-    assert {m for m in METHODS if m not in published.methods} == {"straight"}
+    assert {m for m in METHODS if m not in published.methods} == {"straight", "nsgf-geomloss"}
 
 
 def test_table_1_is_transcribed_whole():

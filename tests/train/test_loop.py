@@ -108,7 +108,7 @@ def test_a_perfect_field_has_no_loss():
     """On one pair the straight target is constant, so the constant field is exact."""
     a, b = torch.zeros(5, 2), torch.ones(5, 2)
     loss = matching.straight_objective(lambda _: (a, b), "cpu")
-    assert float(loss(lambda x, t: torch.ones_like(x), stream(0))) == 0
+    assert float(loss(lambda x, t: torch.ones_like(x), stream(0), 0)) == 0
 
 
 def test_a_stored_network_is_the_same_function(tmp_path):

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from nsgf.config.train import MLPNet, Training
 from nsgf.data.problem import open_problem
-from nsgf.flows.pool import Pool
+from nsgf.flows.pool import open_pool
 from nsgf.nets.build import initialise
 from nsgf.rng import stream
 from nsgf.stages import build_pool
@@ -20,14 +20,15 @@ def test_the_velocity_network_learns_the_pools_velocity(tmp_path, monkeypatch):
     monkeypatch.setenv("NSGF_STATE", str(tmp_path / "state"))
     stage = {
         "seed": 0,
-        "flow": {"steps": 4, "step_size": 0.3, "blur": 1.0, "scaling": 0.7},
+        "flow": {"steps": 4, "step_size": 0.3, "blur": 1.0},
         "pool": {"batch_size": 64, "batches": 8},
         "compute": {"device": "cpu"},
     }
     (tmp_path / "stage.json").write_text(json.dumps(stage))
     unit = {"dataset": "8gaussians", "seed": 0, "shard": 0}
     build_pool.run(tmp_path / "stage.json", [unit], None, str(tmp_path / "pool"))
-    pool, problem = Pool([tmp_path / "pool"], 2), open_problem("8gaussians", None)
+    problem = open_problem("8gaussians", None)
+    pool = open_pool([tmp_path / "pool"], problem)
     config = Training(
         net=MLPNet(width=64, depth=2), iterations=600, batch_size=128, lr=5e-3, decay="cosine"
     )
@@ -51,13 +52,13 @@ def test_the_phase_loss_of_the_true_time_is_zero():
             return torch.ones(n, 2)
 
     loss = phase.objective(Line(), None, 16, "cpu")
-    assert_close(loss(lambda x: x.mean(1), stream(0)), torch.tensor(0.0))
-    assert loss(lambda x: torch.full((len(x),), 0.5), stream(0)) > 0.01
+    assert_close(loss(lambda x: x.mean(1), stream(0), 0), torch.tensor(0.0))
+    assert loss(lambda x: torch.full((len(x),), 0.5), stream(0), 0) > 0.01
 
 
 def test_a_velocity_batch_is_the_pools_mean_squared_error():
     class Known:
-        def draw(self, n, numbers):
+        def draw(self, n, numbers, step):
             from nsgf.flows.pool import Draw
 
             return Draw(torch.zeros(n, 2), torch.full((n, 2), 3.0), torch.zeros(n))
@@ -65,4 +66,4 @@ def test_a_velocity_batch_is_the_pools_mean_squared_error():
     loss = velocity.objective(None, Known(), 4, "cpu")
     zero = nn.Module()
     zero.forward = lambda x, t: torch.zeros_like(x)
-    assert float(loss(zero, stream(0))) == 9.0
+    assert float(loss(zero, stream(0), 0)) == 9.0

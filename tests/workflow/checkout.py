@@ -34,7 +34,7 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
     for study in whole["studies"].values():
         study |= {"train_seeds": min(2, study["train_seeds"]), "sample_seeds": 2}
         for t in study["trajectories"].values():
-            t["flow"] |= {"scaling": 0.5}
+            t["flow"] |= {"scaling": 0.5} if "scaling" in t["flow"] else {}
             t["pool"] |= {
                 "batch_size": 16,
                 "batches": 2,
@@ -53,6 +53,7 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
             "path_samples": 4,
             "omega": 0.25,
         }
+        study["targets"] |= {"problems": 2, "scalings": [0.5, 0.8]}
         study["metrics"] |= {
             "n_test": 48,
             "n_floor": 16,

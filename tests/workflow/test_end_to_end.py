@@ -14,8 +14,10 @@ def tiny() -> dict:
     """Quick, shrunk, with enough steps for a kill to hit something."""
     whole = shrink(preset("quick") | {"name": "tiny"}, samples=64)
     points, images = whole["studies"]["table1"], whole["studies"]["table3"]
-    points |= {"datasets": ["moons"], "methods": ["nsgf", "fm"]}
-    whole["figures"]["figure3"]["datasets"] = whole["figures"]["figure4"]["datasets"] = ["moons"]
+    points |= {"datasets": ["moons"], "methods": ["nsgf", "nsgf-geomloss", "fm"]}
+    for name in ("figure3", "figure4"):
+        whole["figures"][name] |= {"datasets": ["moons"], "methods": ["nsgf", "fm"]}
+    whole["figures"]["targets"]["datasets"] = ["moons", "mnist"]
     images["trajectories"]["t5"]["pool"] |= {"batches": 200}
     images["networks"]["velocity"] |= {"iterations": 300, "checkpoint_every": 20}
     images["sampling"] |= {"batch_size": 2}
@@ -39,7 +41,14 @@ def test_everything_is_made_with_provenance(undisturbed):
         for p in (results / kind).rglob("*")
         if p.is_file() and p.suffix != ".json"
     ]
-    assert {p.name for p in made} >= {"x.npy", "table1.csv", "table3.html", "figure5.png"}
+    assert {p.name for p in made} >= {
+        "x.npy",
+        "table1.csv",
+        "table3.html",
+        "figure5.png",
+        "targets.csv",
+        "targets.pdf",
+    }
     for path in made:
         body = undisturbed.provenance(path)
         assert body["commit"] is None or len(body["commit"]) >= 40

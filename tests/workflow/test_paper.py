@@ -102,6 +102,9 @@ def test_all_of_it_runs_with_tiny_networks(real_images, tmp_path, monkeypatch):
         table = pd.read_csv(checkout.results / f"tables/table{number}.csv")
         assert table["mean"].notna().any()
         assert "fid" not in set(table.loc[table["mean"].notna(), "metric"])  # no Inception here
+    targets_table = pd.read_csv(checkout.results / "tables/targets.csv")
+    assert len(targets_table) == 7 * 3  # data sets; two scalings and ours
+    assert targets_table["change"].notna().sum() == 5  # the 2-D sets, trained on both
     claims = pd.read_csv(checkout.results / "timings/claims.csv")
     assert claims["claim"].tolist() == [1, 2, 3, 4, 5, 6]
     assert not list((tmp_path / "state").iterdir())

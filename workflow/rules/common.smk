@@ -7,7 +7,7 @@ from snakemake.utils import validate
 from nsgf.config.base import load, read_yaml
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
-from nsgf.jobs import jobs, targets, write_configs
+from nsgf.jobs import REPORTED, jobs, targets, write_configs
 
 # Jobs are replaced by their command (exec), so that a killed Snakemake takes them along.
 shell.prefix("exec ")
@@ -27,8 +27,13 @@ LOGS = f"logs/{PRESET.name}"
 TIMINGS = f"results/{PRESET.name}/timings"
 ENVIRONMENT = "../../environment.yml"
 # Downloads need a network and the last stages take seconds: both stay off cluster nodes.
-LOCAL_STAGES = ("fetch", "fetch-inception", "table", "figure", "claims")
-CATEGORIES = {"table": "Tables", "figure": "Figures", "claims": "Claims"}
+LOCAL_STAGES = ("fetch", "fetch-inception", *REPORTED)
+CATEGORIES = {
+    "table": "Tables",
+    "targets-table": "Tables",
+    "figure": "Figures",
+    "claims": "Claims",
+}
 
 
 def in_report(job):
@@ -36,7 +41,7 @@ def in_report(job):
     return [
         flag_for_report(
             path,
-            caption=f"../report/{job.stage}.rst",
+            caption=f"../report/{job.caption}.rst",
             category=CATEGORIES[job.stage],
             labels=job.labels | {"format": path.rsplit(".", 1)[1]},
         )

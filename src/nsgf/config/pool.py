@@ -17,21 +17,34 @@ class Flow(Model):
     """Step eta, in units of flow time; 1 jumps to the barycentric projection."""
     blur: float = Field(gt=0)
     """Square root of the entropic regularisation, data units."""
-    backend: Literal["geomloss"] = "geomloss"
-    """Which solver computes the potentials."""
+    backend: Literal["newton", "geomloss", "geomloss-online", "flash-sinkhorn"] = "newton"
+    """Which solver computes the velocities: newton, ours, converges to its tolerance."""
     scaling: float = Field(default=0.95, gt=0, lt=1)
-    """GeomLoss's ratio between successive blurs of its annealing, fraction in (0, 1)."""
+    """GeomLoss's ratio between successive blurs of its annealing, fraction in (0, 1); newton
+    ignores it."""
 
 
 class Pool(Model):
-    """How many minibatch trajectories are stored, and in how many files."""
+    """How many minibatch trajectories there are, and in which form."""
 
-    batch_size: int = Field(default=256, ge=2)
+    batch_size: int = Field(default=256, ge=2, le=32768)
     """Particles n of one minibatch problem, count."""
     batches: int = Field(ge=1)
-    """Minibatch trajectories, count."""
+    """Minibatch trajectories, count; a streaming pool has as many as training consumes."""
     shards: int = Field(default=1, ge=1)
     """Parts that separate jobs can build; the content does not depend on it."""
+    storage: Literal["points", "coefficients", "streaming"] = "points"
+    """points: states and velocities on disk. coefficients: what combines a minibatch's noise and
+    training images to them, for image sets. streaming: nothing on disk, flows are made as training
+    consumes them."""
+    dtype: Literal["float32", "float16"] = "float32"
+    """Of what is stored; the error that it causes is in the shard's provenance."""
+    drop: float = Field(default=1e-7, ge=0, lt=1e-2)
+    """Coefficients smaller than this are not stored, fraction of a particle's mass."""
+    window: int = Field(default=64, ge=1)
+    """Minibatches that a streaming pool holds, count."""
+    renew_every: int = Field(default=10, ge=1)
+    """Training steps after which a streaming pool replaces its oldest minibatch, count."""
 
 
 class PoolStage(Model):

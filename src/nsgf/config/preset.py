@@ -9,13 +9,14 @@ from nsgf.config.compute import Compute, Resources
 from nsgf.config.metrics import Judging, Metrics
 from nsgf.config.pool import Flow, Pool
 from nsgf.config.sample import Sampling
+from nsgf.config.targets import Targets
 from nsgf.config.train import Training, UNetNet
 from nsgf.errors import NsgfError
 from nsgf.registry import DATASETS, METHODS, NETWORKS, lookup
 
-Stage = Literal["pool", "train", "sample", "reference", "evaluate"]
+Stage = Literal["pool", "train", "sample", "reference", "evaluate", "targets"]
 StudyName = Literal["table1", "table2", "table3"]
-FigureKind = Literal["paths", "panels", "phases", "trajectories", "neighbours"]
+FigureKind = Literal["paths", "panels", "phases", "trajectories", "neighbours", "targets"]
 
 
 IMAGE_FIGURES = ("phases", "trajectories", "neighbours")
@@ -28,6 +29,20 @@ class Trajectories(Model):
 
     flow: Flow
     pool: Pool
+
+    @model_validator(mode="after")
+    def _has_plans(self):
+        if self.pool.storage == "coefficients" and self.flow.backend != "newton":
+            raise ValueError(
+                f"pool.storage coefficients needs flow.backend newton, not '{self.flow.backend}':"
+                " other solvers do not give their plan"
+            )
+        return self
+
+    def equals_but_for_solver(self, other: "Trajectories") -> bool:
+        """Whether both hold the same problems and steps, whatever computed their velocities."""
+        aside = {"flow": {"backend", "scaling"}, "pool": {"shards"}}
+        return self.model_dump(exclude=aside) == other.model_dump(exclude=aside)
 
 
 class Study(Model):
@@ -49,6 +64,8 @@ class Study(Model):
     """How each network is trained, by its name in nsgf.registry."""
     sampling: Sampling
     metrics: Metrics
+    targets: Targets | None = None
+    """How wrong training targets are; null where this is not asked."""
     compute: Compute = Compute()
     resources: dict[Stage, Resources] = Field(default_factory=dict)
     """What the jobs of a stage ask of the scheduler; the defaults of Resources where absent."""
@@ -57,10 +74,10 @@ class Study(Model):
         """Resources of `stage`."""
         return self.resources.get(stage, Resources())
 
-    def flow_name(self, nfe: int | None) -> str | None:
-        """The flow with `nfe` steps (the only one, where `nfe` is None); None if there is none."""
-        names = [n for n, t in self.trajectories.items() if nfe in (None, t.flow.steps)]
-        return names[0] if names else None
+    def flow_name(self, nfe: int | None, backend: str) -> str | None:
+        """The flow of `backend` with `nfe` steps, or with any where that is None; None: no such."""
+        flows = {n: t.flow for n, t in self.trajectories.items() if t.flow.backend == backend}
+        return next((n for n, flow in flows.items() if nfe in (None, flow.steps)), None)
 
     @model_validator(mode="after")
     def _is_possible(self):
@@ -81,9 +98,26 @@ class Study(Model):
                 raise ValueError(
                     f"trajectories.{name}: {t.pool.shards} shards, but {t.pool.batches} batches"
                 )
+            if t.pool.storage == "coefficients" and any(len(shape) == 1 for shape in shapes):
+                raise ValueError(
+                    f"trajectories.{name}: pool.storage coefficients is for image sets; 2-D laws"
+                    " are sampled afresh, so their points are stored"
+                )
+        self._check_targets()
         self._check_features(shapes)
         self._check_solver(methods)
         return self
+
+    def _check_targets(self):
+        if self.targets is None:
+            return
+        if self.targets.flow not in self.trajectories:
+            raise ValueError(f"targets.flow: there is no trajectories.{self.targets.flow}")
+        for name, t in self.trajectories.items():
+            if t.flow.backend == "geomloss" and t.flow.scaling not in self.targets.scalings:
+                raise ValueError(
+                    f"targets.scalings lacks {t.flow.scaling:g} of trajectories.{name}"
+                )
 
     def _check_features(self, shapes):
         if self.metrics.features and any(len(shape) == 1 for shape in shapes):
@@ -106,20 +140,32 @@ class Study(Model):
         missing = [n for n in method.networks if n not in self.networks]
         if missing:
             raise ValueError(f"method '{name}' needs networks.{missing[0]}, which is not given")
-        if method.needs_pool and not self.trajectories:
-            raise ValueError(f"method '{name}' needs a flow under trajectories")
         if method.nfe_of and method.nfe_of not in self.methods:
             raise ValueError(f"method '{name}' takes its NFE from '{method.nfe_of}': list it too")
         if not method.two_phase and not method.nfe_of and not self.nfe:
             raise ValueError(f"method '{name}' needs nfe, which is empty")
+        if method.needs_pool:
+            self._check_flow(name, method)
+
+    def _check_flow(self, name, method):
+        counts = (None,) if method.two_phase else self.nfe
+        if all(self.flow_name(nfe, method.backend) is None for nfe in counts):
+            steps = "" if method.two_phase else f"steps {' or '.join(map(str, counts))} and "
+            raise ValueError(
+                f"method '{name}' needs a flow under trajectories with {steps}backend"
+                f" '{method.backend}': add one, or leave the method out"
+            )
 
 
 class Figure(Model):
     """A figure of the paper, or one of ours."""
 
     kind: FigureKind
-    study: StudyName
+    study: StudyName | None = None
+    """The study whose cells are shown; null for kind targets, which shows data sets of any."""
     datasets: tuple[str, ...] = Field(min_length=1)
+    methods: tuple[str, ...] = ()
+    """Methods that are shown; all of the study's where empty."""
     nfe: int | None = None
     """Evaluations a sample of the methods shown, count; null for two-phase methods."""
 
@@ -147,26 +193,45 @@ class Preset(Model):
             raise ValueError(f"data set '{twice[0]}' is listed twice; its files would collide")
         return self
 
+    def study_of(self, dataset: str) -> Study | None:
+        """The study that has the data set; None if there is none."""
+        return next((s for s in self.studies.values() if dataset in s.datasets), None)
+
     @model_validator(mode="after")
     def _figures_exist(self):
         for name, figure in self.figures.items():
-            study = self.studies.get(figure.study)
-            if study is None:
-                raise ValueError(f"figures.{name} shows study '{figure.study}', which is not given")
-            absent = [d for d in figure.datasets if d not in study.datasets]
-            if absent:
-                raise ValueError(f"figures.{name}: study '{figure.study}' has no '{absent[0]}'")
-            if figure.nfe is not None and figure.nfe not in study.nfe:
-                raise ValueError(f"figures.{name}: nfe {figure.nfe} is not one of {study.nfe}")
-            image = DATASETS[figure.datasets[0]].is_image
-            if image != (figure.kind in IMAGE_FIGURES):
-                shows = "2-D points" if image else "images"
-                raise ValueError(f"figures.{name}: kind '{figure.kind}' shows {shows}")
-            if figure.kind != "neighbours" and study.sampling.solver == "dopri5":
-                raise ValueError(
-                    f"figures.{name} shows states on the way, which solver dopri5 does not keep"
-                )
+            if figure.kind == "targets":
+                self._check_targets_figure(name, figure)
+            else:
+                self._check_figure(name, figure)
         return self
+
+    def _check_targets_figure(self, name, figure):
+        if figure.study or figure.methods or figure.nfe is not None:
+            raise ValueError(f"figures.{name}: kind 'targets' takes datasets and nothing else")
+        for dataset in figure.datasets:
+            study = self.study_of(dataset)
+            if study is None or study.targets is None:
+                raise ValueError(f"figures.{name}: no study with targets has '{dataset}'")
+
+    def _check_figure(self, name, figure):
+        study = self.studies.get(figure.study)
+        if study is None:
+            raise ValueError(f"figures.{name} shows study '{figure.study}', which is not given")
+        absent = [d for d in figure.datasets if d not in study.datasets]
+        absent += [m for m in figure.methods if m not in study.methods]
+        if absent:
+            raise ValueError(f"figures.{name}: study '{figure.study}' has no '{absent[0]}'")
+        if figure.nfe is not None and figure.nfe not in study.nfe:
+            raise ValueError(f"figures.{name}: nfe {figure.nfe} is not one of {study.nfe}")
+        image = DATASETS[figure.datasets[0]].is_image
+        if image != (figure.kind in IMAGE_FIGURES):
+            shows = "2-D points" if image else "images"
+            raise ValueError(f"figures.{name}: kind '{figure.kind}' shows {shows}")
+        if figure.kind != "neighbours" and study.sampling.solver == "dopri5":
+            raise ValueError(
+                f"figures.{name} shows states on the way, which solver dopri5 does not keep"
+            )
 
 
 def _check_net(name: str, net: object, shape: tuple[int, ...]) -> None:

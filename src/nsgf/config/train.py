@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from nsgf.config.base import Model
 from nsgf.config.compute import Compute
+from nsgf.config.pool import PoolStage
 
 
 class MLPNet(Model):
@@ -94,6 +95,9 @@ class Training(Model):
 
 class TrainStage(Model):
     """All that `nsgf train` reads."""
+
+    streaming: PoolStage | None = None
+    """The pool that training makes as it goes; null where it reads one or needs none."""
 
     seed: int
     network: str

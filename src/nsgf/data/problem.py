@@ -1,15 +1,34 @@
 """A problem: where particles start and the law that they should reach, as flat points (n, d)."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from nsgf.data import synthetic
 from nsgf.data.arrays import ARRAYS, load, to_unit
 from nsgf.registry import DATASETS, Dataset, lookup
+from nsgf.rng import stream, stream_seed
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """Both ends of a minibatch flow.
+
+    Attributes:
+        x0: starting points, float32 (n, d). y: targets, float32 (n, d).
+        chosen: for images, which training image each target is, int64 (n,), and whether it is
+            mirrored, bool (n,); None for laws that are sampled afresh.
+    """
+
+    x0: Tensor
+    y: Tensor
+    chosen: tuple[Tensor, Tensor] | None = None
 
 
 class Problem(Protocol):
@@ -22,6 +41,9 @@ class Problem(Protocol):
 
     def target(self, n: int, generator: Generator) -> Tensor:
         """`n` training points."""
+
+    def minibatch(self, n: int, seed: int, *names: object) -> Minibatch:
+        """Both ends of a flow of `n` particles, from the stream `names` of `seed`."""
 
 
 class PlanarProblem:
@@ -36,6 +58,11 @@ class PlanarProblem:
 
     def target(self, n: int, generator: Generator) -> Tensor:
         return synthetic.sample(self._spec.target, n, generator)
+
+    def minibatch(self, n: int, seed: int, *names: object) -> Minibatch:
+        numbers = stream(seed, *names)
+        y = self.target(n, numbers)
+        return Minibatch(self.source(n, numbers), y)
 
     def target_iid(self, n: int, generator: Generator) -> Tensor:
         """`n` independent draws of the target law."""
@@ -61,13 +88,54 @@ class ImageProblem:
 
     def labelled(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """`n` training images drawn with replacement, and their labels (n,) int64."""
-        index = torch.randint(len(self), (n,), generator=generator)
-        images = to_unit(self._images[index.numpy()])
-        if self._flip:
-            mirrored = torch.rand(n, generator=generator) < 0.5
-            images[mirrored] = images[mirrored].flip(-1)
+        index, mirrored = self._choose(n, generator)
         labels = torch.from_numpy(self._labels[index.numpy()].astype("int64"))
-        return images.flatten(1), labels
+        return self.images(index, mirrored), labels
+
+    def minibatch(self, n: int, seed: int, *names: object) -> Minibatch:
+        chosen = self._choose(n, stream(seed, *names))
+        return Minibatch(self.noise(range(n), seed, *names), self.images(*chosen), chosen)
+
+    def images(self, index: Tensor, mirrored: Tensor) -> Tensor:
+        """The training images `index`, mirrored where asked; float32 (n, d)."""
+        images = to_unit(self._images[index.numpy()])
+        images[mirrored] = images[mirrored].flip(-1)
+        return images.flatten(1)
+
+    def mixed(self, n: int, owner, weights, index, mirrored) -> np.ndarray:
+        """Row i: the sum of weights_k * image_k over all k that i owns; float32 (n, d).
+
+        Args:
+            n: rows.
+            owner, weights, index, mirrored: arrays (k,): row, float32 factor, training image, and
+                whether it is mirrored.
+        """
+        from nsgf.data.mixing import add_images
+
+        out = np.zeros((n, math.prod(self.shape)), np.float32)
+        add_images(out, owner, weights, self._images, index, mirrored)
+        return out
+
+    def noise(self, rows: Sequence[int], seed: int, *names: object) -> Tensor:
+        """Rows of a minibatch's x0, float32 (len(rows), d); any row alone costs only itself.
+
+        Row i begins at block i of a counter-based generator that is keyed by the stream's seed.
+        """
+        bits = np.random.Philox(key=stream_seed(seed, *names, "noise"))
+        generator, state = np.random.Generator(bits), bits.state
+        out = np.empty((len(rows), math.prod(self.shape)), np.float32)
+        for k, row in enumerate(rows):
+            state["state"]["counter"][:] = (0, row, 0, 0)
+            state["buffer_pos"], state["has_uint32"] = 4, 0  # nothing left over from the row before
+            bits.state = state
+            generator.standard_normal(out=out[k], dtype=np.float32)
+        return torch.from_numpy(out)
+
+    def _choose(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        index = torch.randint(len(self), (n,), generator=generator)
+        if not self._flip:
+            return index, torch.zeros(n, dtype=torch.bool)
+        return index, torch.rand(n, generator=generator) < 0.5
 
 
 def training_files(name: str, data: Path | None) -> list[Path]:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nsgf.ot.sinkhorn import DEFAULT_BACKEND, self_cost, velocity
+from nsgf.flows.gram import gram_flow
+from nsgf.ot.sinkhorn import DEFAULT_BACKEND, checked, self_cost, velocity
+
+GRAM_FROM = 512  # dimensions from which inner products are cheaper than points
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Trajectory:
     converged: bool
 
 
+@torch.no_grad()
 def sinkhorn_flow(
     x0: Tensor,
     y: Tensor,
@@ -43,6 +47,7 @@ def sinkhorn_flow(
     backend: str = DEFAULT_BACKEND,
     scaling: float = 0.95,
     flag: bool = False,
+    through_gram: bool | None = None,
 ) -> Trajectory:
     """Move particles down S(., y) for `n_steps` steps (NSGF, Algorithm 1 a).
 
@@ -53,27 +58,55 @@ def sinkhorn_flow(
         step_size: eta, units of flow time.
         n_steps: T.
         tol, backend, scaling, flag: as in `nsgf.ot.velocity`.
+        through_gram: whether to follow inner products instead of points (`nsgf.flows.gram`, our
+            solver only); by default in GRAM_FROM dimensions and more.
 
     Raises:
         NotConverged: a step's marginal error stayed above tol.
         NsgfError: shapes or dtypes do not fit.
     """
-    solver = {"backend": backend, "scaling": scaling}
-    x, xs, steps, start = x0, [], [], None
+    if through_gram is None:
+        through_gram = backend == DEFAULT_BACKEND and x0.shape[-1] >= GRAM_FROM
+    flow = _through_gram if through_gram else _directly
+    options = {"tol": tol, "backend": backend, "scaling": scaling}
+    x, states, found = x0, [], []
+    for v, *rest in flow(x0, y, blur, step_size, n_steps, flag=flag, **options):
+        states.append((x, v))
+        found.append(rest)
+        x = x + step_size * v
+    xs, vs = (torch.stack(part) for part in zip(*states, strict=True))
+    divergences, errors = (torch.stack(part) for part in zip(*found, strict=True))
+    return Trajectory(
+        x=xs,
+        v=vs,
+        end=x,
+        divergence=divergences,
+        marginal_error=errors,
+        converged=bool((errors <= tol).all()),
+    )
+
+
+def _directly(x, y, blur, step_size, n_steps, *, tol, flag, **options):
+    """Velocity, divergence and marginal error at each state, from the states themselves."""
+    start, constant = None, self_cost(y, blur, tol, **options) / 2
     for _ in range(n_steps):
-        step = velocity(x, y, blur, tol, start=start, flag=flag, **solver)
+        step = velocity(x, y, blur, tol, start=start, flag=flag, **options)
+        yield step.v, step.energy - constant, step.marginal_error
         if step.potential is not None:
             # Exact for eps -> 0: a geodesic's remaining displacement shrinks by this factor.
             start = (1 - step_size) * step.potential
-        xs.append(x)
-        steps.append(step)
         x = x + step_size * step.v
-    target_term = self_cost(y, blur, tol, **solver) / 2
-    return Trajectory(
-        x=torch.stack(xs),
-        v=torch.stack([s.v for s in steps]),
-        end=x,
-        divergence=torch.stack([s.energy for s in steps]) - target_term,
-        marginal_error=torch.stack([s.marginal_error for s in steps]),
-        converged=all(s.converged for s in steps),
-    )
+
+
+def _through_gram(x, y, blur, step_size, n_steps, *, tol, flag, **_):
+    """The same, from inner products: only the velocities themselves are made in full."""
+    shape = x.shape
+    x, y = checked(x, y, blur, tol)
+    for step in gram_flow(x, y, blur, step_size, n_steps, tol, flag):
+        v = step.across @ y - (x if step.within is None else step.within @ x)
+        yield (
+            v.view(shape),
+            step.divergence.reshape(shape[:-2]),
+            step.marginal_error.reshape(shape[:-2]),
+        )
+        x = x + step_size * v

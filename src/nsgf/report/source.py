@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from nsgf.errors import NsgfError
 from nsgf.layout import Cell
@@ -70,6 +71,48 @@ def read(file: Path, dataset: str, cell: Cell) -> Panel:
             f"'{file}' or the .json beside it is damaged: {error}", "remove both and run again"
         ) from error
     return Panel(dataset, cell, nfe, arrays)
+
+
+@dataclass(frozen=True)
+class TargetPanel:
+    """How wrong training targets are on one data set.
+
+    Attributes:
+        dataset: its name in nsgf.registry.
+        errors: relative errors, (problems, steps), by (solver, scaling); scaling is None for one
+            that converges.
+        change: the table's row of W2 with exact targets less that with GeomLoss's, or None.
+    """
+
+    dataset: str
+    errors: Mapping[tuple[str, float | None], np.ndarray]
+    change: Mapping[str, float | str] | None
+
+
+def read_targets(files: Iterable[Path], table: Path) -> list[TargetPanel]:
+    """Stored errors, with what the table on training targets says of W2.
+
+    Raises:
+        NsgfError: a file is damaged.
+    """
+    try:
+        changes = pd.read_csv(table).dropna(subset="change").set_index("dataset")
+        bodies = [json.loads(file.read_text()) for file in files]
+        return [
+            TargetPanel(
+                body["dataset"],
+                {
+                    (s["backend"], s["scaling"]): np.array([p["relative"] for p in s["problems"]])
+                    for s in body["settings"]
+                },
+                dict(changes.loc[body["dataset"]]) if body["dataset"] in changes.index else None,
+            )
+            for body in bodies
+        ]
+    except (ValueError, KeyError) as error:
+        raise NsgfError(
+            f"'{table}' or an input of it is damaged: {error}", "remove it and run again"
+        ) from error
 
 
 def demand(panels: Iterable[Panel], names: Iterable[str], image: bool) -> None:

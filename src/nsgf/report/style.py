@@ -54,13 +54,14 @@ class Sheet:
 
     Attributes:
         drawing: matplotlib's figure.
+        width: in inches.
     """
 
     def __init__(self, preset: Preset, width: float, height: float):
         title = textwrap.fill(preset.title, int(15 * width)) if preset.reduced else ""
         self._head = 0.155 * (title.count("\n") + 1) + 0.04 if title else 0.0
-        self._width, self._height = width, height + self._head
-        self.drawing = Drawing(figsize=(self._width, self._height), facecolor="white")
+        self.width, self._height = width, height + self._head
+        self.drawing = Drawing(figsize=(self.width, self._height), facecolor="white")
         if title:
             place = {"ha": "center", "va": "top", "fontsize": SMALL, "color": GREY}
             self.text(width / 2, 0.02 - self._head, title, style="italic", **place)
@@ -68,15 +69,15 @@ class Sheet:
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         """Bare axes; the frame stays, ticks do not."""
         bottom = self._height - self._head - top - height
-        box = (left / self._width, bottom / self._height)
-        axes = self.drawing.add_axes((*box, width / self._width, height / self._height))
+        box = (left / self.width, bottom / self._height)
+        axes = self.drawing.add_axes((*box, width / self.width, height / self._height))
         axes.set(xticks=[], yticks=[])
         return axes
 
     def text(self, left: float, top: float, words: str, **options) -> None:
         """Words at a point; options are matplotlib's."""
         y = self._height - self._head - top
-        self.drawing.text(left / self._width, y / self._height, words, **options)
+        self.drawing.text(left / self.width, y / self._height, words, **options)
 
 
 def method_colour(method: str) -> tuple[float, float, float]:

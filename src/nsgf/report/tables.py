@@ -45,6 +45,7 @@ def collect(measured: Sequence[Mapping]) -> pd.DataFrame:
                 "method": body["unit"]["method"],
                 "dataset": body["unit"]["dataset"],
                 "seed": body["unit"]["seed"],
+                "sample": body["unit"]["sample"],
                 "nfe": body["unit"]["nfe"],
                 "spent": body["cost"]["nfe"],
                 **row,

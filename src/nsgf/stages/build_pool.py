@@ -1,35 +1,29 @@
 """`nsgf build-pool`: trajectory pool shards, resumed at the minibatch where a kill stopped them."""
 
-import math
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
-from nsgf.artifact import atomic, digest, record
+from nsgf.artifact import atomic, digest, record, write_json
 from nsgf.codehash import stage_code
 from nsgf.config.base import load
 from nsgf.config.pool import PoolStage
 from nsgf.data.problem import Problem, open_problem, training_files
 from nsgf.device import set_up
 from nsgf.errors import NsgfError
-from nsgf.flows.pool import (
-    ARRAYS,
-    CURVE,
-    CURVE_HEADER,
-    allocate,
-    batches_of_shard,
-    curve_rows,
-    trajectory,
-)
+from nsgf.flows.minibatch import minibatches, stream_names
+from nsgf.flows.pool import CURVE_HEADER, batches_of_shard, curve_rows
 from nsgf.progress import bar
-from nsgf.registry import BACKENDS, lookup
+from nsgf.registry import BACKENDS, SHARD_CURVE, SHARD_META, STORAGES, lookup, module_of
 from nsgf.stages.unit import Unit, fill, require, unit_text
 from nsgf.state import WorkState
 
 FLUSH_EVERY = 16  # minibatches between resume points
+LOSS = "loss.txt"
 SLACK = 0.01
 
 
@@ -44,20 +38,22 @@ def run(config: Path, units: Sequence[Unit], data: Path | None, out: str) -> Non
 
 
 def _build(stage: PoolStage, unit: Unit, problem: Problem, inputs, device, folder: Path) -> None:
-    settings = stage.model_dump(mode="json")
-    code = stage_code(
-        "build-pool", unit["dataset"], used=(lookup(BACKENDS, stage.flow.backend, "backend"),)
-    )
+    settings, storage = stage.model_dump(mode="json"), STORAGES[stage.pool.storage]
+    used = (lookup(BACKENDS, stage.flow.backend, "backend"), storage.module)
+    code = stage_code("build-pool", unit["dataset"], used=used)
+    form = module_of(storage.module)
     mine = batches_of_shard(stage.pool.batches, stage.pool.shards, unit["shard"])
     key = ["pool", settings, code, unit, str(device), [digest(p) for p in inputs]]
     with WorkState(key) as state:
-        resumed = _fill_arrays(stage, unit, problem, mine, state)
-        worst = _check_descent(state / CURVE, unit)
-        files = [folder / name for name in (*ARRAYS, CURVE)]
+        resumed, loss = _fill_shard(form, stage, unit, problem, mine, state)
+        worst = _check_descent(state / SHARD_CURVE, unit)
+        _describe(stage, unit, mine, state / SHARD_META)
+        files = [folder / name for name in (*storage.files, SHARD_META, SHARD_CURVE)]
         for file in files:
             with atomic(file) as temporary:
                 shutil.copyfile(state / file.name, temporary)
         facts = {"unit": unit, "batches": [mine.start, mine.stop], "resumed_at": resumed}
+        facts |= {"marginal_error_max": worst, "storage_error_max": loss, "device": str(device)}
         record(
             *files,
             stage="build-pool",
@@ -65,32 +61,54 @@ def _build(stage: PoolStage, unit: Unit, problem: Problem, inputs, device, folde
             seed=stage.seed,
             code=code,
             inputs=inputs,
-            facts=facts | {"marginal_error_max": worst, "device": str(device)},
+            facts=facts,
         )
 
 
-def _fill_arrays(stage: PoolStage, unit: Unit, problem: Problem, mine: range, state: Path) -> int:
-    """Compute what is missing; returns how many minibatches a killed run had left."""
-    x, v = allocate(state, len(mine), stage, math.prod(problem.shape))
-    done = _resume(state / CURVE, stage.flow.steps)
+def _fill_shard(
+    form: ModuleType, stage: PoolStage, unit: Unit, problem: Problem, mine: range, state: Path
+) -> tuple[int, float]:
+    """Compute what is missing.
+
+    Returns: how many minibatches a killed run had left, and the relative error of velocities that
+    storing the shard's first group caused.
+    """
+    done = _resume(state / SHARD_CURVE, stage.flow.steps)
     if done:
         print(f"resumed pool {unit_text(unit)} at step {done}", flush=True)
+    writer = form.Writer(state, len(mine), done, problem, stage)
     with (
         bar(len(mine), f"pool {unit['dataset']} seed {unit['seed']}", done) as progress,
-        (state / CURVE).open("a") as curve,
+        (state / SHARD_CURVE).open("a") as curve,
     ):
-        for k in range(done, len(mine)):
-            flow = trajectory(problem, stage, unit["dataset"], unit["seed"], mine[k])
-            x[k], v[k] = flow.x.cpu().numpy(), flow.v.cpu().numpy()
-            curve.writelines(curve_rows(mine[k], flow))
-            progress.update()
-            if (k + 1) % FLUSH_EVERY == 0:
+        for k in range(done, len(mine), form.GROUP):
+            batches = mine[k : k + form.GROUP]
+            ends = minibatches(problem, stage, unit, batches)
+            divergence, error, loss = writer.put(k, ends)
+            if k == 0:
+                (state / LOSS).write_text(f"{loss:.3g}")
+            for batch, s, e in zip(batches, divergence.T, error.T, strict=True):
+                curve.writelines(curve_rows(batch, s, e))
+            progress.update(len(batches))
+            if (k + len(batches)) % FLUSH_EVERY < form.GROUP:
                 # The curve counts what is done, so it must not run ahead of the arrays.
-                x.flush(), v.flush()
+                writer.flush()
                 curve.flush()
                 os.fsync(curve.fileno())
-        x.flush(), v.flush()
-    return done
+        writer.finish()
+    return done, float((state / LOSS).read_text())
+
+
+def _describe(stage: PoolStage, unit: Unit, mine: range, path: Path) -> None:
+    """What a reader needs beside the arrays."""
+    about = {
+        "storage": stage.pool.storage,
+        "steps": stage.flow.steps,
+        "step_size": stage.flow.step_size,
+        "first": mine.start,
+        "stream": [stage.seed, *stream_names(unit)],
+    }
+    write_json(path, about)
 
 
 def _resume(curve: Path, steps: int) -> int:

@@ -17,12 +17,13 @@ from nsgf.config.preset import Preset
 from nsgf.config.published import Published
 from nsgf.errors import NsgfError
 from nsgf.layout import PUBLISHED, Layout
-from nsgf.report import render
+from nsgf.report import render, target_tables
 
 FOLDER = Path("results/published")
 MARKERS = ("<!-- published results: begin -->", "<!-- published results: end -->")
 KINDS = ("tables/*", "figures/*", "metrics/**/*.json", "timings/*")
 SHOWN = ("w2", "fid", "fd_effnet_lite0", "fd_classifier")
+HIDDEN = ("velocity error, first step", "largest", "shared by all particles", "length", "problems")
 LARGEST = 2_000_000  # bytes; git holds small files only
 
 
@@ -69,9 +70,13 @@ def readme_table() -> str:
     for manifest in sorted(FOLDER.glob("*/MANIFEST.json")):
         about = json.loads(manifest.read_text())
         parts.append(f"**{about['title']}** (commit {about['commit'][:10]})\n")
-        for path in sorted((manifest.parent / "tables").glob("*.csv")):
+        for path in sorted((manifest.parent / "tables").glob("table*.csv")):
             found = pd.read_csv(path)
             found = found[found["metric"].isin(SHOWN) & found["mean"].notna()]
             shown = render.display(found.assign(verdict=found["verdict"].fillna("")), published)
             parts.append(render.markdown_table(shown.drop(columns=["samples", "protocol"])))
+        targets = manifest.parent / "tables/targets.csv"
+        if targets.exists():
+            shown = target_tables.display(pd.read_csv(targets))
+            parts.append(render.markdown_table(shown.drop(columns=[*HIDDEN])))
     return "\n".join(parts)

@@ -1,6 +1,5 @@
 """`nsgf train`: one network for each unit, resumed bit for bit after a kill."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +10,9 @@ from nsgf.config.train import TrainStage
 from nsgf.data.problem import Problem, open_problem, training_files
 from nsgf.device import set_up
 from nsgf.errors import NsgfError
-from nsgf.flows.pool import Pool
+from nsgf.flows.pool import open_pool, storage_of
 from nsgf.nets.build import initialise, save
-from nsgf.registry import NETS, NETWORKS, lookup, module_of
+from nsgf.registry import BACKENDS, NETS, NETWORKS, SHARD_META, STORAGES, lookup, module_of
 from nsgf.stages.unit import Unit, fill, require
 from nsgf.state import WorkState
 from nsgf.train.loop import curve_csv, train
@@ -33,8 +32,11 @@ def run(
     """
     stage = load(config, TrainStage)
     entry = lookup(NETWORKS, stage.network, "network")
-    if entry.needs_pool and not pools:
-        raise NsgfError(f"network '{stage.network}' learns from a pool", "give --pool")
+    if entry.needs_pool and not pools and stage.streaming is None:
+        raise NsgfError(
+            f"network '{stage.network}' learns from a pool",
+            "give --pool, or the settings of a streaming one",
+        )
     for unit in units:
         require(unit, "dataset", "seed")
         problem = open_problem(unit["dataset"], data)
@@ -45,12 +47,11 @@ def _train(
     stage: TrainStage, unit: Unit, problem: Problem, pools: Sequence[str], data: list, out: Path
 ) -> None:
     device, training = set_up(stage.compute), stage.training
-    code = stage_code(
-        "train", unit["dataset"], network=stage.network, used=(NETS[training.net.kind],)
-    )
     shards = [fill(pool, unit) for pool in pools]
-    inputs = data + [shard / name for shard in shards for name in ("x.npy", "v.npy")]
-    pool = Pool(shards, math.prod(problem.shape)) if shards else None
+    pool, pool_files, pool_code = _open_pool(stage, unit, problem, shards)
+    used = (NETS[training.net.kind], *pool_code)
+    code = stage_code("train", unit["dataset"], network=stage.network, used=used)
+    inputs = data + pool_files
     settings = stage.model_dump(mode="json")
     names = ("train", stage.network, unit["dataset"], unit["seed"])
     net = initialise(training.net, problem.shape, stage.seed, *names).to(device)
@@ -79,3 +80,18 @@ def _train(
             inputs=inputs,
             facts=facts,
         )
+
+
+def _open_pool(stage: TrainStage, unit: Unit, problem: Problem, shards: list[Path]):
+    """The pool to learn from (or None), the files that it reads, and the modules that it runs."""
+    if stage.streaming:
+        used = (
+            STORAGES["streaming"].module,
+            lookup(BACKENDS, stage.streaming.flow.backend, "backend"),
+        )
+        return module_of(used[0]).StreamingPool(problem, stage.streaming, unit), [], used
+    if not shards:
+        return None, [], ()
+    storage = storage_of(shards[0])
+    files = [shard / name for shard in shards for name in (*storage.files, SHARD_META)]
+    return open_pool(shards, problem), files, (storage.module,)

@@ -9,7 +9,7 @@ from nsgf.train.loop import Objective
 def objective(problem: ImageProblem, pool: None, batch_size: int, device) -> Objective:
     """Cross-entropy of the predicted class."""
 
-    def loss(net, numbers):
+    def loss(net, numbers, step):
         images, labels = problem.labelled(batch_size, numbers)
         return cross_entropy(net(images.unflatten(1, problem.shape).to(device)), labels.to(device))
 

@@ -17,7 +17,7 @@ from nsgf.progress import bar
 from nsgf.rng import stream
 from nsgf.state import keep, read_kept
 
-Objective = Callable[[nn.Module, Generator], Tensor]
+Objective = Callable[[nn.Module, Generator, int], Tensor]
 CHECKPOINT = "checkpoint.pt"
 CURVE_HEADER = "step,loss,lr\n"
 
@@ -105,7 +105,7 @@ def train(
 
     Args:
         net: the network with its initial weights, on its device.
-        objective: (net, stream) to a scalar loss.
+        objective: (net, stream, step) to a scalar loss.
         config: architecture and training.
         seed, names: step k draws from `stream(seed, *names, k)`.
         state: folder for the checkpoint; a checkpoint in it is taken up.
@@ -118,7 +118,7 @@ def train(
             print(f"resumed {what} at step {run.step}", flush=True)
     with bar(config.iterations, what, run.step) as progress:
         while run.step < config.iterations:
-            run.advance(objective(net, stream(seed, *names, run.step)))
+            run.advance(objective(net, stream(seed, *names, run.step), run.step))
             progress.update()
             if run.curve and run.step % config.log_every == 0:
                 progress.set_postfix(loss=f"{run.curve[-1][1]:.4g}", refresh=False)

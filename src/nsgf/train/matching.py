@@ -23,7 +23,7 @@ def interpolate(x0: Tensor, x1: Tensor, t: Tensor) -> Tensor:
 def straight_objective(pairs: Pairs, device) -> Objective:
     """Mean squared error against x_1 - x_0 on the segments that `pairs` draws."""
 
-    def loss(net: nn.Module, numbers: Generator) -> Tensor:
+    def loss(net: nn.Module, numbers: Generator, step: int) -> Tensor:
         x0, x1 = pairs(numbers)
         t = torch.rand(len(x0), generator=numbers)
         at, target = interpolate(x0, x1, t), x1 - x0

@@ -14,7 +14,7 @@ from nsgf.train.matching import interpolate
 def objective(problem: Problem, pool: None, batch_size: int, device) -> Objective:
     """Mean squared error of the predicted time."""
 
-    def loss(net, numbers):
+    def loss(net, numbers, step):
         x0, x1 = problem.source(batch_size, numbers), problem.target(batch_size, numbers)
         t = torch.rand(batch_size, generator=numbers)
         return mse_loss(net(interpolate(x0, x1, t).to(device)), t.to(device))

@@ -14,8 +14,8 @@ from nsgf.train.loop import Objective
 def objective(problem: Problem, pool: Pool, batch_size: int, device) -> Objective:
     """The loss of one step; `problem` is unused, all is in the pool."""
 
-    def loss(net: nn.Module, numbers):
-        rows = pool.draw(batch_size, numbers)
+    def loss(net: nn.Module, numbers, step: int):
+        rows = pool.draw(batch_size, numbers, step)
         return mse_loss(net(rows.x.to(device), rows.t.to(device)), rows.v.to(device))
 
     return loss
