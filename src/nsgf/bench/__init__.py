@@ -1,0 +1,1 @@
+"""Speed and accuracy of our solvers beside others', on the same inputs."""

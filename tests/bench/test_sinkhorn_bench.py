@@ -1,0 +1,168 @@
+"""The benchmark of solvers, on cases of a second; nothing here asserts a time."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from nsgf.bench import measure, ott, plot, pot, sinkhorn
+from nsgf.bench import reference as along
+from nsgf.bench.cases import CASES, Case, inputs
+from nsgf.bench.methods import BASE, SCALINGS, TOLS, sweep
+from nsgf.bench.reference import RESIDUAL, reference
+from nsgf.bench.threads import limited
+from nsgf.cli import main
+from nsgf.errors import NotConverged
+
+TINY = Case("8gaussians", n=16, blur=0.5, step_size=0.3, n_steps=3, paper_scaling=0.8)
+MIXING = Case("moons", n=16, blur=1.0, step_size=0.3, n_steps=3, paper_scaling=0.8)
+BATCH = Case("moons", n=12, blur=1.0, step_size=0.3, n_steps=2, paper_scaling=0.8, batch=2)
+MISSING = CASES["mnist"]
+KEYS = {
+    "case": str,
+    "method": str,
+    "threads": int,
+    "ms_per_velocity": float,
+    "max_rel_error": float,
+    "speedup_vs_geomloss": float,
+}
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    """The command on tiny cases; returns (exit code, rows)."""
+    cases = {"tiny": TINY, "tiny-batch": BATCH, "mnist": MISSING}
+    monkeypatch.setattr(sinkhorn, "CASES", cases)
+    monkeypatch.setattr(sinkhorn, "CURVES", ("tiny",))
+    monkeypatch.setattr(measure, "ROUND_S", 1e-9)
+    file = tmp_path / "bench.json"
+
+    def run(*words: str):
+        code = main(["bench", "sinkhorn", "--json", str(file), "--data", str(tmp_path), *words])
+        return code, json.loads(file.read_text()) if file.exists() else None
+
+    return run
+
+
+def test_the_rows_have_the_promised_keys_and_compare_with_geomloss(bench, capsys):
+    code, rows = bench("--cases", "tiny", "tiny-batch")
+    assert code == 0
+    assert all({key: type(row[key]) for key in row} == KEYS for row in rows)
+    methods = ["ours", BASE, "geomloss-0.95", "pot"]
+    for case in ("tiny", "tiny-batch"):
+        mine = {row["method"]: row for row in rows if row["case"] == case}
+        assert [m for m in mine if m != "ott"] == methods
+        assert mine[BASE]["speedup_vs_geomloss"] == 1
+        assert mine["ours"]["max_rel_error"] < 1e-3 < mine[BASE]["max_rel_error"]
+    shown = capsys.readouterr().out
+    assert "1 thread of" in shown
+    assert "FlashSinkhorn: measured on CUDA only" in shown
+
+
+@pytest.mark.parametrize("case", [MIXING, BATCH], ids=["single", "batch"])
+def test_the_reference_is_what_pot_converges_to(case):
+    """Where Sinkhorn's iteration does converge: clusters apart would take it a million sweeps."""
+    x0, y = inputs(case, None)
+    exact = reference(case, x0, y)
+    assert exact.residual <= RESIDUAL
+    assert exact.x.dtype == torch.float64
+    assert_close(exact.x[1], exact.x[0] + case.step_size * exact.v[0])
+    for x, v in zip(exact.x, exact.v, strict=True):
+        assert_close(v, pot.velocity(x, exact.y, case.blur, 20_000), rtol=0, atol=1e-6)
+
+
+def test_a_rough_potential_is_mended_or_refused(monkeypatch):
+    x0, y = inputs(TINY, None)
+    exact = reference(TINY, x0, y)
+    real = along.solve
+
+    def rough(*words):
+        found = real(*words)
+        found.g.add_(0.01 * torch.randn(found.g.shape, dtype=torch.float64))
+        return found
+
+    monkeypatch.setattr(along, "solve", rough)
+    assert_close(reference(TINY, x0, y).v, exact.v, rtol=0, atol=1e-7)
+    monkeypatch.setattr(along, "MAX_MENDING", 0)
+    with pytest.raises(NotConverged, match="misses its fixed point"):
+        reference(TINY, x0, y)
+
+
+def test_what_is_too_slow_is_measured_on_fewer_steps_and_says_so(bench, capsys, monkeypatch):
+    monkeypatch.setattr(measure, "PASS_S", 0.0)
+    monkeypatch.setattr(measure, "SLOW_S", 0.0)
+    assert bench("--cases", "tiny")[0] == 0
+    shown = capsys.readouterr().out
+    assert "* tiny, ours: time and error from one pass over 1 of the 3 steps, cut off" in shown
+
+
+def test_an_unknown_case_is_one_message(bench, capsys):
+    code, rows = bench("--cases", "tinny")
+    assert (code, rows) == (1, None)
+    assert "did you mean 'tiny'" in capsys.readouterr().err
+
+
+def test_a_case_without_its_images_is_left_out_and_says_how_to_get_them(bench, capsys):
+    code, rows = bench("--cases", "mnist", "tiny")
+    assert code == 0
+    assert {row["case"] for row in rows} == {"tiny"}
+    assert "nsgf fetch --dataset mnist --out" in capsys.readouterr().out
+    assert main(["bench", "sinkhorn", "--cases", "mnist", "--data", "nowhere"]) == 1
+    assert "no case could run" in capsys.readouterr().err
+
+
+def test_the_plot_has_a_curve_for_each_solver_and_marks_the_tables_setting(tmp_path, monkeypatch):
+    panels, real = [], plot._panel
+    monkeypatch.setattr(plot, "_panel", lambda *words: panels.append(words[0]) or real(*words))
+    monkeypatch.setattr(measure, "ROUND_S", 1e-9)
+    exact, solvers = reference(TINY, *inputs(TINY, None)), ("ours", "geomloss")
+    methods = [method for name in solvers for method in sweep(TINY, name)]
+    with limited(1):
+        curves = {"tiny": measure.measure(TINY, methods, exact, lambda: None)}
+    plot.draw(tmp_path / "a.png", curves, {"tiny": TINY}, "1 thread")
+    lines = panels[0].get_lines()
+    assert [len(line.get_xdata()) for line in lines] == [len(TOLS), 1, len(SCALINGS), 1]
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+
+
+def test_the_command_draws(bench, tmp_path):
+    assert bench("--cases", "tiny", "--plot", str(tmp_path / "a.pdf"))[0] == 0
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "a.pdf.prov.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--plot", "a.svg"], "end its name in .png or .pdf"),
+        (["--plot", "a.png", "--cases", "tiny-batch"], "there is nothing to plot"),
+        (["--threads", "0"], "cannot measure with 0 threads"),
+    ],
+)
+def test_what_cannot_be_done_is_one_message(bench, capsys, words, says):
+    assert bench(*words)[0] == 1
+    assert says in capsys.readouterr().err
+
+
+def test_the_number_of_threads_outlives_our_solvers_first_run():
+    """numba resets OpenMP's number of threads, and with it torch's, when it is first used."""
+    program = (
+        "from nsgf.bench.threads import limited\n"
+        "with limited(1):\n"
+        "    import torch; from nsgf.ot import velocity\n"
+        "    x = torch.randn(8, 2); velocity(x, x + 1, 0.5); print(torch.get_num_threads())"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert shown.stdout.strip() == "1"
+
+
+def test_ott_jax_agrees_where_it_is_installed():
+    if reason := ott.missing(torch.device("cpu")):
+        pytest.skip(reason)
+    for case in (TINY, BATCH):
+        x0, y = inputs(case, None)
+        found = ott.velocity(x0, y, case.blur, 1e-5)
+        assert_close(found.double(), reference(case, x0, y).v[0], rtol=0, atol=1e-3)
