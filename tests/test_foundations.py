@@ -3,6 +3,7 @@
 import ast
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -200,3 +201,12 @@ def test_reading_a_preset_imports_nothing_heavy():
         cwd=SOURCE.parents[1],
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_every_test_that_the_paper_map_names_exists():
+    text, file = Path("docs/paper-map.md").read_text(), ""
+    named = re.findall(r"`([\w/]*\.py)?::(\w+)`", text)
+    assert len(named) > 30
+    for path, function in named:
+        file = path or file  # `::name` goes on in the file named before it
+        assert f"def {function}(" in (Path("tests") / file).read_text(), f"{file}::{function}"

@@ -31,6 +31,8 @@ VERSIONS = [
     "torch",
     "torchvision",
     "geomloss",
+    "numba",
+    "llvmlite",
     "POT",
     "numpy",
     "scipy",

@@ -26,7 +26,17 @@ NOT_CODE = {
 
 
 # Libraries whose version can change a number.
-LIBRARIES = ("torch", "geomloss", "POT", "torchcfm", "torchdiffeq", "numpy", "scipy", "numba")
+LIBRARIES = (
+    "torch",
+    "geomloss",
+    "POT",
+    "torchcfm",
+    "torchdiffeq",
+    "numpy",
+    "scipy",
+    "numba",
+    "llvmlite",
+)
 
 STAGES = {
     "fetch": "nsgf.stages.fetch",

@@ -93,7 +93,7 @@ METHODS = {
         "Straight flow alone (= FM, sigma = 0)", ("straight",), "nsgf.sample.straight", "nsgf++"
     ),
     "1-rf": Method("1-RF", same_as="fm"),
-    # Our ablation, never printed: the targets that the paper trained on, in place of exact ones.
+    # Our ablation, never printed: GeomLoss's targets in place of exact ones.
     "nsgf-geomloss": Method(
         "NSGF, GeomLoss targets", ("velocity",), "nsgf.sample.flow", backend="geomloss"
     ),

@@ -6,6 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from nsgf.errors import NsgfError
+from nsgf.flows import sinkhorn_flow
 from nsgf.ot import geomloss_online_backend, newton, velocity
 from nsgf.ot.coupling import couple, half_squared_distance
 from tests.laws.clouds import CLOSE, TOL, both, cloud
@@ -94,3 +95,12 @@ def test_a_backend_that_is_not_installed_says_so(monkeypatch):
     geomloss_online_backend._require_keops.cache_clear()
     with pytest.raises(NsgfError, match="'geomloss-online' needs KeOps"):
         velocity(POINTS, POINTS, 0.5, backend="geomloss-online")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("d", [2, 784])
+def test_a_cuda_device_gives_the_cpus_flow(d):
+    x, y = cloud(64, 30, batch=3, d=d, dtype=torch.float32), cloud(64, 31, batch=3, d=d).float() + 1
+    blur = 0.5 * d**0.5 / 2**0.5
+    here, there = (sinkhorn_flow(x.to(on), y.to(on), blur, 0.3, 5) for on in ("cpu", "cuda"))
+    assert (there.v.cpu() - here.v).norm() < 1e-4 * here.v.norm()

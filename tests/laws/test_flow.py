@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from nsgf.errors import NsgfError
 from nsgf.flows import sinkhorn_flow
 from nsgf.ot import sinkhorn_divergence, velocity
 from nsgf.ot.exact import squared_w2
@@ -66,3 +67,44 @@ def test_inner_products_give_the_flow_of_the_points(d, dtype):
 def test_a_flow_says_that_geomloss_did_not_converge():
     x, y = clouds(torch.float32)
     assert not sinkhorn_flow(x, y, 0.1, ETA, 2, backend="geomloss", scaling=0.5).converged
+
+
+@pytest.mark.parametrize("through_gram", [True, False])
+@pytest.mark.parametrize("d", [20, 600])
+def test_far_apart_clouds_keep_their_digits_along_a_flow(d, through_gram):
+    """The velocity less the common shift is that of the same clouds side by side."""
+    x, y = cloud(24, 3, d=d, dtype=torch.float32), cloud(24, 4, d=d, dtype=torch.float32)
+    near = sinkhorn_flow(x, y, 4.0, 0.3, 3, through_gram=through_gram)
+    far = sinkhorn_flow(x, y + 100, 4.0, 0.3, 3, through_gram=through_gram)
+    own = [v - v.mean(1, keepdim=True) for v in (near.v, far.v)]
+    assert (own[1] - own[0]).norm() < 3e-4 * own[0].norm()  # float32 keeps 8e-6 at 100
+    shift = (y + 100).mean(0) - x.mean(0)
+    centred = near.divergence - (y.mean(0) - x.mean(0)).square().sum() / 2 * 0.7 ** (
+        2 * torch.arange(3)
+    )
+    expected = centred + shift.double().square().sum() / 2 * 0.7 ** (2 * torch.arange(3))
+    assert_close(far.divergence, expected, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("d", [2, 600])
+@pytest.mark.parametrize("side", ["x", "y"])
+def test_a_coordinate_that_is_no_number_is_refused(d, side):
+    clouds = {"x": cloud(8, 5, d=d), "y": cloud(8, 6, d=d)}
+    clouds[side][3, 1] = torch.nan
+    with pytest.raises(NsgfError, match="not finite"):
+        sinkhorn_flow(clouds["x"], clouds["y"], 1.0, 0.3, 2)
+
+
+def test_a_flow_without_steps_and_gram_space_for_another_solver_are_refused():
+    x = cloud(8, 7)
+    with pytest.raises(NsgfError, match="no state"):
+        sinkhorn_flow(x, x + 1, 1.0, 0.3, 0)
+    with pytest.raises(NsgfError, match="Gram space"):
+        sinkhorn_flow(x, x + 1, 1.0, 0.3, 2, backend="geomloss", through_gram=True)
+
+
+def test_every_step_tells_its_iterations():
+    x = cloud(16, 8)
+    flow = sinkhorn_flow(x, cloud(16, 9) + 1, 0.5, 0.3, 3)
+    assert len(flow.iterations) == 3
+    assert all(count > 1 for count in flow.iterations)

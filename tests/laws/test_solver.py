@@ -1,5 +1,6 @@
 """The solver: its two implementations, its threads, warm starts, and what it does at its limits."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -254,3 +255,25 @@ def test_the_solver_leaves_the_process_its_number_of_threads():
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert run.stdout.strip() == "1", run.stderr
+
+
+def test_one_hard_problem_does_not_change_its_neighbours(monkeypatch):
+    """Only what fails is solved again: a result does not depend on what shares its batch."""
+    easy, hard = costs(torch.float32, batch=1), costs(torch.float32, batch=1, seed=9) * 1e4
+    alone = newton.solve(easy, 0.25, 1e-2)
+    first = kernels.descend
+
+    def short(cost, eps, start, rules):
+        steps = 12 if rules.follow > 1e-3 else rules.max_steps
+        return first(cost, eps, start, dataclasses.replace(rules, max_steps=steps))
+
+    monkeypatch.setattr(kernels, "descend", short)
+    both_found = newton.solve(torch.cat([easy, hard]), 0.25, 1e-2)
+    assert (both_found.error <= 1e-2).all()
+    assert torch.equal(both_found.plan[0], alone.plan[0])
+    assert torch.equal(both_found.g[0], alone.g[0])
+
+
+def test_float32_reaches_a_tolerance_below_its_own_floor_in_double():
+    x, y = cloud(64, 21, dtype=torch.float32), cloud(64, 22, dtype=torch.float32)
+    assert velocity(x, y, 0.5, 1e-6).marginal_error <= 1e-6

@@ -20,7 +20,8 @@ class Case:
     Attributes:
         dataset: name of the data set. n: particles, and as many targets.
         blur: square root of eps, data units. step_size: eta, units of flow time. n_steps: T.
-        paper_scaling: GeomLoss's scaling at which the paper solved this problem.
+        paper_scaling: GeomLoss's scaling for comparison: of the three that the paper names, the
+            earlier code's for images; in 2-D, where no value is named, the same.
         batch: independent problems solved together, or None for a single one without the axis.
     """
 

@@ -48,23 +48,30 @@ def compare(
     with bar(_work(problems, solvers, plot), "bench") as progress:
         for name, (x0, y) in problems.items():
             case = chosen[name]
-            exact = reference(case, x0, y)
-            progress.update()
-            names, methods = zip(*table_methods(case, solvers), strict=True)
-            measured = measure(case, methods, exact, progress.update)
-            mine = rows(name, threads, measured)
+            try:
+                exact = reference(case, x0, y)
+                progress.update()
+                names, methods = zip(*table_methods(case, solvers), strict=True)
+                measured = measure(case, methods, exact, progress.update)
+                mine = rows(name, threads, measured)
+                progress.write(text(case, names, measured, mine) + "\n")
+                if plot and name in CURVES:
+                    several = [m for solver in solvers for m in sweep(case, solver)]
+                    curves[name] = measure(case, several, exact, progress.update)
+            except NsgfError as error:
+                progress.write(f"left out: case {name}: {error.what}\n")
+                continue
             found += mine
             remarks += notes(name, case, measured)
-            progress.write(text(case, names, measured, mine) + "\n")
-            if plot and name in CURVES:
-                several = [m for solver in solvers for m in sweep(case, solver)]
-                curves[name] = measure(case, several, exact, progress.update)
+            if json:  # after every case: a long run that ends early keeps what it has
+                write_json(json, [asdict(row) for row in found])
+    if not found:
+        raise NsgfError("no case could be measured", "read the lines above")
     print("\n".join([*(f"* {remark}" for remark in remarks), FOOT]))
     facts = {"machine": machine, "threads": threads, "device": str(where), "notes": remarks}
     if json:
-        write_json(json, [asdict(row) for row in found])
         _record(json, chosen, facts, data)
-    if plot:
+    if plot and curves:
         draw(plot, curves, chosen, f"{_count(threads)}, {machine}")
         _record(plot, chosen, facts, data)
 

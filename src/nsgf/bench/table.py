@@ -13,7 +13,8 @@ FOOT = (
     "ms per velocity: a whole flow's time over its steps, median over flows, in a batch for one "
     "problem.\nerror: the largest |v - v*| / |v*| at the states of a float64 trajectory whose "
     "potentials are converged to 1e-9.\nours computes the divergence too and starts each step from "
-    "the last; POT works in float64, the others in float32."
+    "the last; POT works in float64, the others in float32.\nOn images ours is timed through inner "
+    "products; its error is that of the same solver from points, 3e-5 apart over a flow."
 )
 
 

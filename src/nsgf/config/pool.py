@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nsgf.config.base import Model
 from nsgf.config.compute import Compute
@@ -17,8 +17,10 @@ class Flow(Model):
     """Step eta, in units of flow time; 1 jumps to the barycentric projection."""
     blur: float = Field(gt=0)
     """Square root of the entropic regularisation, data units."""
-    backend: Literal["newton", "geomloss", "geomloss-online", "flash-sinkhorn"] = "newton"
-    """Which solver computes the velocities: newton, ours, converges to its tolerance."""
+    backend: Literal["newton", "geomloss"] = "newton"
+    """Which solver computes the velocities: newton, ours, converges to tol."""
+    tol: float = Field(default=1e-3, gt=0, le=1)
+    """Marginal error at which newton gives up, fraction of the mass; it aims at a hundredth."""
     scaling: float = Field(default=0.95, gt=0, lt=1)
     """GeomLoss's ratio between successive blurs of its annealing, fraction in (0, 1); newton
     ignores it."""
@@ -47,10 +49,29 @@ class Pool(Model):
     """Training steps after which a streaming pool replaces its oldest minibatch, count."""
 
 
-class PoolStage(Model):
+class Trajectories(Model):
+    """One flow and the pool made with it."""
+
+    flow: Flow
+    pool: Pool
+
+    @model_validator(mode="after")
+    def _has_plans(self):
+        if self.pool.storage == "coefficients" and self.flow.backend != "newton":
+            raise ValueError(
+                f"pool.storage coefficients needs flow.backend newton, not '{self.flow.backend}':"
+                " other solvers do not give their plan"
+            )
+        return self
+
+    def equals_but_for_solver(self, other: "Trajectories") -> bool:
+        """Whether both hold the same problems and steps, whatever computed their velocities."""
+        aside = {"flow": {"backend", "scaling", "tol"}, "pool": {"shards"}}
+        return self.model_dump(exclude=aside) == other.model_dump(exclude=aside)
+
+
+class PoolStage(Trajectories):
     """All that `nsgf build-pool` reads."""
 
     seed: int
-    flow: Flow
-    pool: Pool
     compute: Compute

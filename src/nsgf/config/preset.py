@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from nsgf.config.base import Model
 from nsgf.config.compute import Compute, Resources
 from nsgf.config.metrics import Judging, Metrics
-from nsgf.config.pool import Flow, Pool
+from nsgf.config.pool import Trajectories
 from nsgf.config.sample import Sampling
 from nsgf.config.targets import Targets
 from nsgf.config.train import Training, UNetNet
@@ -22,27 +22,6 @@ FigureKind = Literal["paths", "panels", "phases", "trajectories", "neighbours", 
 IMAGE_FIGURES = ("phases", "trajectories", "neighbours")
 NET_OF = {"phase": "phase_cnn", "classifier": "classifier"}  # others are velocity fields
 FIELDS = ("mlp", "unet")
-
-
-class Trajectories(Model):
-    """One flow and the pool made with it."""
-
-    flow: Flow
-    pool: Pool
-
-    @model_validator(mode="after")
-    def _has_plans(self):
-        if self.pool.storage == "coefficients" and self.flow.backend != "newton":
-            raise ValueError(
-                f"pool.storage coefficients needs flow.backend newton, not '{self.flow.backend}':"
-                " other solvers do not give their plan"
-            )
-        return self
-
-    def equals_but_for_solver(self, other: "Trajectories") -> bool:
-        """Whether both hold the same problems and steps, whatever computed their velocities."""
-        aside = {"flow": {"backend", "scaling"}, "pool": {"shards"}}
-        return self.model_dump(exclude=aside) == other.model_dump(exclude=aside)
 
 
 class Study(Model):

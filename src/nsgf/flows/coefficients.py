@@ -12,6 +12,7 @@ columns.npy     uint16 (entries,), j < n: row j of x0, else row j - n of y
 weights.npy     float32 or float16 (entries,)
 """
 
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ class Writer:
     """
 
     def __init__(
-        self, folder: Path, batches: int, done: int, problem: ImageProblem, stage: PoolStage
+        self, folder: Path, batches: int, done: int, stage: PoolStage, problem: ImageProblem
     ):
         n, steps = stage.pool.batch_size, stage.flow.steps
         self._folder, self._stage = folder, stage
@@ -75,11 +76,11 @@ class Writer:
         flow, device = self._stage.flow, pick(self._stage.compute.device)
         x0, y = (torch.stack([getattr(e, s) for e in ends]).to(device) for s in ("x0", "y"))
         n = x0.shape[1]
-        state = torch.cat([torch.eye(n, device=device).expand(len(ends), n, n), 0 * x0 @ y.mT], -1)
+        state = torch.eye(n, 2 * n, device=device).repeat(len(ends), 1, 1)
         probe = torch.cat([x0[0], y[0]]).cpu()
         rows: list[list[sparse.csr_array]] = [[] for _ in ends]
         divergence, error, loss, stored = [], [], 0.0, state[0].cpu() @ probe
-        for step in gram_flow(x0, y, flow.blur, flow.step_size, flow.steps):
+        for step in gram_flow(x0, y, flow.blur, flow.step_size, flow.steps, flow.tol):
             before = state[0]
             state = step.moved(state, flow.step_size)
             state[..., n:] += flow.step_size * step.across
@@ -150,6 +151,13 @@ class Shard:
         meta = read_meta(folder)
         self._step_size, self._names, self._first = meta["step_size"], meta["stream"], meta["first"]
         self.steps, self._problem = meta["steps"], problem
+        expected = {"shape": list(problem.shape), "images": len(problem)}
+        held = {key: meta.get(key) for key in expected}
+        if held != expected:
+            raise NsgfError(
+                f"pool shard '{folder}' was made from images {held}, not {expected}",
+                "remove it and run again",
+            )
         self.batches, self.batch_size = self._target.shape
         if self._starts.shape[1] != self.steps * self.batch_size + 1 or (
             len(self._columns) != len(self._weights) or self._starts[-1, -1] != len(self._columns)
@@ -182,7 +190,7 @@ class Shard:
 
     def _noise(self, batch: np.ndarray, row: np.ndarray) -> np.ndarray:
         """Rows of x0 by minibatch, sorted, and row; float32 (k, d)."""
-        parts = [
+        parts = [torch.empty(0, math.prod(self._problem.shape))] + [
             self._problem.noise(row[batch == b].tolist(), *self._names, self._first + int(b))
             for b in np.unique(batch)
         ]

@@ -33,6 +33,7 @@ def trajectories(stage: PoolStage, ends: Sequence[Minibatch]) -> Trajectory:
         flow.blur,
         flow.step_size,
         flow.steps,
+        flow.tol,
         backend=flow.backend,
         scaling=flow.scaling,
     )

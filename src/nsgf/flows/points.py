@@ -29,7 +29,7 @@ class Writer:
     The space is reserved at once: a disk that fills up later would end the process by a signal.
     """
 
-    def __init__(self, folder: Path, batches: int, done: int, problem: Problem, stage: PoolStage):
+    def __init__(self, folder: Path, batches: int, done: int, stage: PoolStage, problem: Problem):
         d, dtype = math.prod(problem.shape), np.dtype(stage.pool.dtype)
         shape = (batches, stage.flow.steps, stage.pool.batch_size, d)
         self._stage, self._arrays = stage, []

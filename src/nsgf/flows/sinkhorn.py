@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nsgf.errors import NsgfError
 from nsgf.flows.gram import gram_flow
 from nsgf.ot.sinkhorn import DEFAULT_BACKEND, checked, self_cost, velocity
 
@@ -24,6 +25,7 @@ class Trajectory:
         end: the state after the last step, (..., n, d).
         divergence: S(x_k, y), (T,) or (T, B), data units squared.
         marginal_error: worst marginal error of each step, (T,) or (T, B).
+        iterations: passes over a matrix that each step took; None if the backend does not tell.
         converged: whether every step's error was within tol.
     """
 
@@ -32,6 +34,7 @@ class Trajectory:
     end: Tensor
     divergence: Tensor
     marginal_error: Tensor
+    iterations: tuple[int | None, ...]
     converged: bool
 
 
@@ -63,8 +66,15 @@ def sinkhorn_flow(
 
     Raises:
         NotConverged: a step's marginal error stayed above tol.
-        NsgfError: shapes or dtypes do not fit.
+        NsgfError: shapes or dtypes do not fit, there is no step, or `through_gram` is asked of
+            another solver.
     """
+    if n_steps < 1:
+        raise NsgfError(f"a flow of {n_steps} steps has no state", "give n_steps of at least 1")
+    if through_gram and backend != DEFAULT_BACKEND:
+        raise NsgfError(
+            f"backend '{backend}' gives no plan to follow in Gram space", "leave through_gram out"
+        )
     if through_gram is None:
         through_gram = backend == DEFAULT_BACKEND and x0.shape[-1] >= GRAM_FROM
     flow = _through_gram if through_gram else _directly
@@ -75,23 +85,25 @@ def sinkhorn_flow(
         found.append(rest)
         x = x + step_size * v
     xs, vs = (torch.stack(part) for part in zip(*states, strict=True))
-    divergences, errors = (torch.stack(part) for part in zip(*found, strict=True))
+    divergences, errors, iterations = zip(*found, strict=True)
+    errors = torch.stack(errors)
     return Trajectory(
         x=xs,
         v=vs,
         end=x,
-        divergence=divergences,
+        divergence=torch.stack(divergences),
         marginal_error=errors,
+        iterations=iterations,
         converged=bool((errors <= tol).all()),
     )
 
 
 def _directly(x, y, blur, step_size, n_steps, *, tol, flag, **options):
-    """Velocity, divergence and marginal error at each state, from the states themselves."""
-    start, constant = None, self_cost(y, blur, tol, **options) / 2
+    """Velocity, divergence, marginal error and iterations at each state, from the states."""
+    start, constant = None, self_cost(y, blur, tol, flag=flag, **options) / 2
     for _ in range(n_steps):
         step = velocity(x, y, blur, tol, start=start, flag=flag, **options)
-        yield step.v, step.energy - constant, step.marginal_error
+        yield step.v, step.energy - constant, step.marginal_error, step.iterations
         if step.potential is not None:
             # Exact for eps -> 0: a geodesic's remaining displacement shrinks by this factor.
             start = (1 - step_size) * step.potential
@@ -108,5 +120,6 @@ def _through_gram(x, y, blur, step_size, n_steps, *, tol, flag, **_):
             v.view(shape),
             step.divergence.reshape(shape[:-2]),
             step.marginal_error.reshape(shape[:-2]),
+            step.iterations,
         )
         x = x + step_size * v

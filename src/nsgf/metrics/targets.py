@@ -1,7 +1,7 @@
 """How wrong training targets are: a solver's velocities against exact ones, along an exact flow.
 
 With v* the velocity of a problem's exact flow at its k-th state, |.| over all n particles, and v
-what a solver returns at that state in float32, as a trajectory pool stores it:
+what a solver returns at that state in float32:
 
 relative   |v - v*| / |v*|
 bias       |mean(v - v*)| / (|v*| / sqrt(n)), the part of the error that all particles share

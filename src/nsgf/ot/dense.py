@@ -10,16 +10,8 @@ import torch
 from torch import Tensor
 
 from nsgf.ot.coupling import half_squared_distance as half_squared_distance
-from nsgf.ot.schedule import (
-    MAX_CG,
-    PATIENCE,
-    REHEAT,
-    RIDGE,
-    RTOL,
-    WARM,
-    Schedule,
-    Solution,
-)
+from nsgf.ot.kernels import MAX_CG, PATIENCE, REHEAT, RIDGE, RTOL, WARM
+from nsgf.ot.schedule import Schedule, Solution
 
 
 def project(plan: Tensor, y: Tensor) -> Tensor:

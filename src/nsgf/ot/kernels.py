@@ -1,8 +1,8 @@
 """The inner loops of the Sinkhorn solver on a CPU: fused passes over a matrix that stays in cache.
 
 Same functions as `nsgf.ot.dense`, problem by problem: a batch runs on all threads, one large
-problem is cut into BLOCKS of rows, so results do not depend on the number of threads. Arrays are
-float32 or float64 and C-contiguous; potentials are float64 always.
+problem is cut into BLOCKS of rows, so these loops' results do not depend on the number of threads.
+Arrays are float32 or float64 and C-contiguous; potentials are float64 always.
 
 A plan here is row-normalised, P_ij = pi(j | i). With r = 1/m - col the gradient of the semi-dual
 and H = diag(col) - P'P / n its Hessian (times eps), a Newton step solves H d = r; d is in units of
@@ -19,22 +19,20 @@ from numba.extending import overload
 from torch import Tensor
 
 from nsgf.ot import coupling
-from nsgf.ot.schedule import (
-    MAX_CG,
-    PATIENCE,
-    REHEAT,
-    RIDGE,
-    RTOL,
-    WARM,
-    Schedule,
-    Solution,
-)
+from nsgf.ot.schedule import Schedule, Solution
 
 LARGE = 1 << 20  # entries from which one problem is worth several threads
 BLOCKS = 16
 FEW_DIMENSIONS = 8  # in more, a matrix product beats loops
-RIDGE32, RIDGE64 = RIDGE[torch.float32], RIDGE[torch.float64]
 DRIFT = 20.0  # changes of a potential, in units of eps, over which a plan is updated in place
+# These stand here and not with the schedule because numba stamps compiled code by this file alone.
+WARM = 0.12  # a warm start with a larger error than this begins at REHEAT eps
+REHEAT = 4.0
+PATIENCE = 40  # steps at eps after which tol has to do instead of the finer aim
+RTOL, MAX_CG = 0.1, 500  # of conjugate gradients: residual asked for, and their limit
+# Of the column masses: H is singular along constants and between far clusters.
+RIDGE = {torch.float32: 1e-6, torch.float64: 1e-12}
+RIDGE32, RIDGE64 = RIDGE[torch.float32], RIDGE[torch.float64]
 OPTIONS = {"fastmath": True, "nogil": True, "cache": True}
 
 
@@ -486,7 +484,7 @@ def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) 
     g = torch.empty(b, m, dtype=torch.float64) if start is None else start.double().clone()
     f, error = torch.empty(b, n, dtype=torch.float64), torch.empty(b, dtype=torch.float64)
     plan, passes = torch.empty_like(cost), torch.empty(b, dtype=torch.int64)
-    scratch = cost.new_empty(min(b, torch.get_num_threads()), n, m)
+    scratch = cost.new_empty(get_num_threads() if b > 1 else 1, n, m)
     s = schedule
     rules = (s.fine, s.tol, s.halve, s.follow, s.clip, s.max_steps)
     c, p, r, *out = (t.numpy() for t in (cost, plan, scratch, g, f, error, passes))

@@ -10,6 +10,7 @@ Along a flow the last potential, scaled by 1 - eta, is nearly right: on a Wasser
 displacement left, and with it the potential's gradient, shrinks by just this factor.
 """
 
+from dataclasses import replace
 from types import ModuleType
 
 import torch
@@ -35,14 +36,21 @@ def solve(cost: Tensor, eps: float, tol: float, start: Tensor | None = None) -> 
     """
     loops, fine = loops_for(cost), max(AIM * tol, FLOOR[cost.dtype])
     found = loops.descend(cost, eps, start, Schedule(fine, tol))
-    if bool((found.error <= tol).all()):
+    hard = torch.nonzero(~(found.error <= tol)).squeeze(-1)
+    if not len(hard):
         return found
     # Rare: near-ties at a scale far above eps, where a few columns left behind at one eps are lost
     # at the next. Leave none, from scratch, and in double precision.
-    slow = Schedule(fine, tol, follow=1e-4, max_steps=800)
-    careful = loops.descend(cost.double(), eps, None, slow)
-    passes = found.iterations + careful.iterations
-    return Solution(careful.plan.to(cost.dtype), careful.f, careful.g, careful.error, passes)
+    slow = Schedule(max(AIM * tol, FLOOR[torch.float64]), tol, follow=1e-4, max_steps=800)
+    careful = loops.descend(cost[hard].double(), eps, None, slow)
+    for whole, part in (
+        (found.plan, careful.plan.to(cost.dtype)),
+        (found.f, careful.f),
+        (found.g, careful.g),
+        (found.error, careful.error),
+    ):
+        whole[hard] = part
+    return replace(found, iterations=found.iterations + careful.iterations)
 
 
 def solve_symmetric(cost: Tensor, eps: float, tol: float) -> Solution:

@@ -1,16 +1,8 @@
-"""How the solver of `nsgf.ot.newton` proceeds, and what it returns; the same on every device."""
+"""One way down in eps, and what lies at its end; the same on every device."""
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
-
-WARM = 0.12  # a warm start with a larger error than this begins at REHEAT eps
-REHEAT = 4.0
-PATIENCE = 40  # steps at eps after which tol has to do instead of the finer aim
-RTOL, MAX_CG = 0.1, 500  # of conjugate gradients: residual asked for, and their limit
-# Of the column masses: H is singular along constants and between far clusters.
-RIDGE = {torch.float32: 1e-6, torch.float64: 1e-12}
 
 
 @dataclass(frozen=True)

@@ -87,19 +87,15 @@ def velocity(
     if not bool(energy.isfinite().all()):
         raise NsgfError("x, y or start is not finite", "look for nan and inf in them")
     error = torch.maximum(across.marginal_error, within.marginal_error)
-    worst = float(error.max())
-    if not worst <= tol and not flag and backend not in FIXED_EFFORT:
-        raise NotConverged(
-            f"Sinkhorn's marginal error stayed at {worst:.2g}, above tol {tol:.2g}",
-            "raise tol or blur, or give float64",
-        )
+    if not flag and backend not in FIXED_EFFORT:
+        demand(error, tol)
     passes = (across.iterations, within.iterations)
     return Velocity(
         v=(across.projection - within.projection).view_as(x),
         energy=energy.reshape(x.shape[:-2]),
         marginal_error=error.reshape(x.shape[:-2]),
         iterations=None if None in passes else sum(passes),
-        converged=worst <= tol,
+        converged=bool((error <= tol).all()),
         potential=across.potential,
     )
 
@@ -132,11 +128,31 @@ def self_cost(
     *,
     backend: str = DEFAULT_BACKEND,
     scaling: float = 0.95,
+    flag: bool = False,
 ) -> Tensor:
-    """W(y, y), the constant that turns a flow's energies into divergences; float64, () or (B,)."""
+    """W(y, y), the constant that turns a flow's energies into divergences; float64, () or (B,).
+
+    Raises:
+        NotConverged, NsgfError: as `velocity`.
+    """
     batch, _ = checked(y, y, blur, tol)
     within = _backend(backend).within(batch, blur, tol=tol, scaling=scaling)
+    if not flag and backend not in FIXED_EFFORT:
+        demand(within.marginal_error, tol)
     return within.cost.reshape(y.shape[:-2])
+
+
+def demand(error: Tensor, tol: float) -> None:
+    """Hold marginal errors to tol.
+
+    Raises:
+        NotConverged: one is above it.
+    """
+    if not bool((error <= tol).all()):
+        raise NotConverged(
+            f"Sinkhorn's marginal error stayed at {float(error.max()):.2g}, above tol {tol:.2g}",
+            "raise tol or blur, or give float64",
+        )
 
 
 def _backend(name: str) -> ModuleType:
