@@ -97,6 +97,9 @@ def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="for every library (default: 1)")
     parser.add_argument("--cases", nargs="+", help="names of cases (default: all)")
     parser.add_argument(
+        "--solvers", nargs="+", help="ours and GeomLoss beside these (default: all that can run)"
+    )
+    parser.add_argument(
         "--data", type=Path, default=Path("data/processed"), help="folder of the image sets"
     )
     parser.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu")

@@ -166,3 +166,11 @@ def test_ott_jax_agrees_where_it_is_installed():
         x0, y = inputs(case, None)
         found = ott.velocity(x0, y, case.blur, 1e-5)
         assert_close(found.double(), reference(case, x0, y).v[0], rtol=0, atol=1e-3)
+
+
+def test_peers_can_be_left_out(bench, capsys):
+    code, rows = bench("--cases", "tiny", "--solvers", "ours")
+    assert code == 0
+    assert [row["method"] for row in rows] == ["ours", BASE, "geomloss-0.95"]
+    assert bench("--cases", "tiny", "--solvers", "pott")[0] == 1
+    assert "unknown solver of the benchmark 'pott'" in capsys.readouterr().err

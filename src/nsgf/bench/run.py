@@ -15,6 +15,7 @@ def run(
     plot: Path | None,
     threads: int,
     cases: Sequence[str] | None,
+    solvers: Sequence[str] | None,
     data: Path,
     device: str,
 ) -> None:
@@ -26,6 +27,7 @@ def run(
         plot: where to draw error against time, .png or .pdf.
         threads: for every library, count.
         cases: names of cases, default all.
+        solvers: peers beside ours and GeomLoss, default all that can run.
         data: folder of the image sets; a case without its images is left out, and said so.
         device: cpu, cuda or auto.
 
@@ -37,4 +39,4 @@ def run(
     with limited(threads):
         from nsgf.bench.sinkhorn import compare  # libraries read their number of threads here
 
-        compare(json, plot, threads, cases, data, device)
+        compare(json, plot, threads, cases, solvers, data, device)

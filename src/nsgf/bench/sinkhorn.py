@@ -31,6 +31,7 @@ def compare(
     plot: Path | None,
     threads: int,
     cases: Sequence[str] | None,
+    peers: Sequence[str] | None,
     data: Path,
     device: str,
 ) -> None:
@@ -43,7 +44,10 @@ def compare(
     problems = _problems(chosen, data, where)
     if plot and not set(problems) & set(CURVES):
         raise NsgfError("there is nothing to plot", f"add --cases {CURVES[0]}")
-    solvers = [name for name in SOLVERS if name not in left_out]
+    asked = {"ours", "geomloss", *(SOLVERS if peers is None else peers)}
+    for name in asked:
+        lookup(SOLVERS, name, "solver of the benchmark")
+    solvers = [name for name in SOLVERS if name in asked and name not in left_out]
     found, remarks, curves = [], [], {}
     with bar(_work(problems, solvers, plot), "bench") as progress:
         for name, (x0, y) in problems.items():
