@@ -168,6 +168,7 @@ ORDER = [
     "layout",
     "jobs",
     "report",
+    "audit",
     "bench",
     "stages",
     "cli",

@@ -23,7 +23,13 @@ from nsgf.registry import DATASETS, METHODS
 DATA = "data/processed"
 INCEPTION = f"{DATA}/inception.json"
 PUBLISHED = "config/published.yaml"
+PUBLICATIONS = "results/published"  # committed copies of small results
 Unit = dict[str, str | int]
+
+
+def manifest_path(preset: str) -> str:
+    """What is committed of a published run, with digests of all its artefacts."""
+    return f"{PUBLICATIONS}/{preset}/MANIFEST.json"
 
 
 @dataclass(frozen=True)

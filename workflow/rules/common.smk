@@ -18,7 +18,7 @@ try:
     PRESET = load(PRESET_FILE, Preset)
     validate(read_yaml(PRESET_FILE), "../schemas/preset.schema.json", set_default=False)
     JOBS = jobs(PRESET)
-    TARGETS = targets(PRESET, config.get("only"))
+    TARGETS = targets(PRESET, config.get("only"), bool(config.get("complete")))
     write_configs(PRESET)
 except NsgfError as error:
     raise WorkflowError(str(error))
