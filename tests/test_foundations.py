@@ -170,6 +170,7 @@ ORDER = [
     "report",
     "bench",
     "stages",
+    "plan",
     "cli",
 ]
 

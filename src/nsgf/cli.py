@@ -90,6 +90,14 @@ def _schema(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="where to write the JSON schema")
 
 
+def _plan(parser: argparse.ArgumentParser) -> None:
+    _preset(parser)
+    parser.add_argument("--profile", help="of the run, such as slurm (default: this machine)")
+    parser.add_argument("--cores", type=int, help="jobs at a time (default: all cores)")
+    parser.add_argument("--json", dest="as_json_", action="store_true", help="for machines")
+    parser.add_argument("--check", action="store_true", help="hold the last run against it")
+
+
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("sinkhorn",), help="what to measure")
     parser.add_argument("--json", type=Path, help="where to write the rows")
@@ -130,6 +138,7 @@ STAGES: dict[str, tuple[str, str, Setup]] = {
     "verify": ("nsgf.stages.verify", "re-hash a run against its provenance", _preset),
     "timeline": ("nsgf.stages.timeline", "when each job of a run ran", _preset),
     "publish": ("nsgf.stages.publish", "copy small results to results/published", _preset),
+    "plan": ("nsgf.plan.run", "forecast what a preset takes, or check a forecast", _plan),
     "bench": ("nsgf.bench.run", "measure solvers side by side", _bench),
     "check": ("nsgf.stages.check", "validate a preset and count its jobs", _preset),
     "schema": ("nsgf.stages.schema", "write the JSON schema of presets", _schema),
