@@ -171,6 +171,7 @@ ORDER = [
     "bench",
     "stages",
     "plan",
+    "watch",
     "cli",
 ]
 

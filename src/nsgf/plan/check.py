@@ -13,7 +13,7 @@ from nsgf.plan.forecast import forecast
 from nsgf.plan.history import benchmark
 from nsgf.plan.reference import figures
 from nsgf.plan.schedule import Limits, simulate, tasks
-from nsgf.plan.store import as_json, plan_file, stored
+from nsgf.plan.store import described, plan_file, stored
 from nsgf.plan.total import limits_of
 
 OWN = "the forecast that the run began with"
@@ -45,7 +45,7 @@ def compare(preset: Preset) -> tuple[str, list[Compared]]:
     path, plan, origin = plan_file(preset), stored(preset), OWN
     since = path.stat().st_mtime if plan else 0.0
     if plan is None:
-        plan, origin = as_json(forecast(preset), limits_of(None, None), preset), SHIPPED
+        plan, origin = described(forecast(preset), limits_of(None, None), preset), SHIPPED
     layout = Layout(f"results/{preset.name}")
     ran = []
     for job in jobs(preset):

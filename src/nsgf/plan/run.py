@@ -9,26 +9,26 @@ from nsgf.plan.check import Compared, compare
 from nsgf.plan.forecast import forecast
 from nsgf.plan.history import history
 from nsgf.plan.show import columns, duration, size, table
-from nsgf.plan.store import as_json
+from nsgf.plan.store import described
 from nsgf.plan.total import limits_of, total
 
 
-def run(preset: Path, profile: str | None, cores: int | None, as_json_: bool, check: bool) -> None:
+def run(preset: Path, profile: str | None, cores: int | None, as_json: bool, check: bool) -> None:
     """Print the forecast of `preset`, or with `check` the last run's beside what it took."""
     whole = load(preset, Preset)
     if check:
-        _check(whole, as_json_)
+        _check(whole, as_json)
         return
     limits, planned = limits_of(profile, cores), forecast(whole, history())
-    if as_json_:
-        print(json.dumps(as_json(planned, limits, whole), indent=1))
+    if as_json:
+        print(json.dumps(described(planned, limits, whole), indent=1))
     else:
         print(table(whole, planned, limits, total(planned, limits)))
 
 
-def _check(whole: Preset, as_json_: bool) -> None:
+def _check(whole: Preset, as_json: bool) -> None:
     origin, found = compare(whole)
-    if as_json_:
+    if as_json:
         rows = [vars(c) | {"ratio": c.ratio} for c in found]
         print(json.dumps({"preset": whole.name, "origin": origin, "compared": rows}, indent=1))
         return

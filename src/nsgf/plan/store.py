@@ -26,10 +26,10 @@ def store(preset: Preset, cores: int | None, cluster_jobs: int | None) -> None:
         cluster_jobs: how many run at a time on a cluster; None: here.
     """
     limits = replace(limits_of(None, cores), jobs=cluster_jobs)
-    write_json(plan_file(preset), as_json(forecast(preset, history()), limits, preset))
+    write_json(plan_file(preset), described(forecast(preset, history()), limits, preset))
 
 
-def as_json(planned: list[JobForecast], limits: Limits, preset: Preset) -> dict:
+def described(planned: list[JobForecast], limits: Limits, preset: Preset) -> dict:
     """The forecast of every job and the total; seconds, MB and bytes."""
     return {
         "preset": preset.name,
