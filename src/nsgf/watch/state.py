@@ -147,6 +147,8 @@ def _running(body: JobState, log: Path, events: Events, expected, now: float) ->
 
 def _eta(every: Sequence[Job], found: Sequence[JobState], plan: dict) -> float | None:
     """Seconds until the run ends, by a schedule of what is left; None without a forecast."""
+    if "cores" not in plan:
+        return None
     left = []
     for job, now in zip(every, found, strict=True):
         expected = plan["jobs"].get(job.name, {}).get("seconds")
