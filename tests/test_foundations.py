@@ -171,6 +171,8 @@ ORDER = [
     "audit",
     "bench",
     "stages",
+    "plan",
+    "watch",
     "cli",
 ]
 

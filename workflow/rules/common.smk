@@ -8,6 +8,7 @@ from nsgf.config.base import load, read_yaml
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
 from nsgf.jobs import REPORTED, jobs, targets, write_configs
+from nsgf.plan.store import store as store_forecast
 
 # Jobs are replaced by their command (exec), so that a killed Snakemake takes them along.
 shell.prefix("exec ")
