@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsgf.errors import NsgfError
+from nsgf.private import redact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -169,7 +170,7 @@ def record(
     """
     body = {
         "stage": stage,
-        "command": shlex.join(["nsgf", *sys.argv[1:]]),
+        "command": redact(shlex.join(["nsgf", *sys.argv[1:]])),
         "config": config,
         "config_sha256": sha256_json(config),
         "seed": seed,
