@@ -99,6 +99,14 @@ def _crate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--agent", help="name of the person who ran it, if it is to stand there")
 
 
+def _check_dataset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="a data set of src/nsgf/registry.py")
+    parser.add_argument("--registry", type=Path, help="the file that describes image sets")
+    parser.add_argument(
+        "--data", type=Path, default=Path("data/processed"), help="folder of the image sets"
+    )
+
+
 def _schema(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="where to write the JSON schema")
 
@@ -144,6 +152,11 @@ STAGES: dict[str, tuple[str, str, Setup]] = {
     "timeline": ("nsgf.stages.timeline", "when each job of a run ran", _preset),
     "publish": ("nsgf.stages.publish", "copy small results to results/published", _preset),
     "crate": ("nsgf.stages.crate", "export a finished run as an RO-Crate", _crate),
+    "check-dataset": (
+        "nsgf.stages.check_dataset",
+        "validate a data set that you have added",
+        _check_dataset,
+    ),
     "bench": ("nsgf.bench.run", "measure solvers side by side", _bench),
     "check": ("nsgf.stages.check", "validate a preset and count its jobs", _preset),
     "schema": ("nsgf.stages.schema", "write the JSON schema of presets", _schema),
