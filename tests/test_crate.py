@@ -17,11 +17,6 @@ SILENT = ("url", "URL", "publisher", "agent", "absolute URI")
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    return tiny_run.run(tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture(scope="module")
 def crate(small) -> Path:
     result = small.nsgf("crate", "--preset", "config/small.yaml", "--out", "crate")
     assert result.returncode == 0, result.stderr
