@@ -150,6 +150,7 @@ def test_one_methods_code_is_not_anothers():
 
 ORDER = [
     "errors",
+    "private",
     "registry",
     "rng",
     "artifact",
@@ -167,6 +168,7 @@ ORDER = [
     "metrics",
     "layout",
     "jobs",
+    "crate",
     "report",
     "audit",
     "bench",

@@ -14,6 +14,7 @@ from nsgf.stages.unit import parse_unit
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
+LARGE = ("samples", "pools", "models")  # kinds of files that a crate can leave out
 Setup = Callable[[argparse.ArgumentParser], None]
 
 
@@ -84,6 +85,26 @@ def _table(parser: argparse.ArgumentParser) -> None:
 def _figure(parser: argparse.ArgumentParser) -> None:
     _preset(parser)
     parser.add_argument("--figure", required=True, help="a figure of the preset")
+
+
+def _crate(parser: argparse.ArgumentParser) -> None:
+    _preset(parser)
+    parser.add_argument("--out", type=Path, required=True, help="NAME.zip, or a new folder")
+    parser.add_argument(
+        "--without",
+        type=_kinds,
+        default=(),
+        help="kinds of files to name, with digests, but not to hold: samples,pools,models",
+    )
+    parser.add_argument("--agent", help="name of the person who ran it, if it is to stand there")
+
+
+def _check_dataset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="a data set of src/nsgf/registry.py")
+    parser.add_argument("--registry", type=Path, help="the file that describes image sets")
+    parser.add_argument(
+        "--data", type=Path, default=Path("data/processed"), help="folder of the image sets"
+    )
 
 
 def _schema(parser: argparse.ArgumentParser) -> None:
@@ -171,6 +192,12 @@ STAGES: dict[str, tuple[str, str, Setup]] = {
     "publish": ("nsgf.stages.publish", "copy small results to results/published", _preset),
     "plan": ("nsgf.plan.run", "forecast what a preset takes, or check a forecast", _plan),
     "watch": ("nsgf.watch.run", "show the jobs of a run until it ends", _watch),
+    "crate": ("nsgf.stages.crate", "export a finished run as an RO-Crate", _crate),
+    "check-dataset": (
+        "nsgf.stages.check_dataset",
+        "validate a data set that you have added",
+        _check_dataset,
+    ),
     "bench": ("nsgf.bench.run", "measure solvers side by side", _bench),
     "check": ("nsgf.stages.check", "validate a preset and count its jobs", _preset),
     "schema": ("nsgf.stages.schema", "write the JSON schema of presets", _schema),
@@ -233,6 +260,14 @@ def _unit(text: str) -> dict:
         return parse_unit(text)
     except NsgfError as error:
         raise argparse.ArgumentTypeError(error.what) from error
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(text.split(","))
+    if wrong := sorted(set(kinds) - set(LARGE)):
+        known = ", ".join(LARGE)
+        raise argparse.ArgumentTypeError(f"'{wrong[0]}' is none of {known}")
+    return kinds
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nsgf.artifact import atomic, read_json, read_npy, record, write_json
+from nsgf.artifact import atomic, read_json, read_npy, read_npz, record, write_json
 from nsgf.codehash import stage_code
 from nsgf.config.base import load
 from nsgf.config.metrics import EvaluateStage
@@ -104,7 +104,7 @@ def _images(stage, unit, source: Path, against: Path, spaces, folder: Path, targ
     for extractor in spaces:
         numbers = stream(stage.seed, "kid", unit["dataset"], unit["seed"], unit["sample"])
         known = reference[extractor.name]
-        test = np.load(against.with_suffix(".npz"))[extractor.name]
+        test = read_npz(against.with_suffix(".npz"), extractor.name)
         values = distances.between(extractor, extractor.features(images), test, numbers)
         values |= score(extractor, images)
         rows += measured(values, known["floors"], known["protocol"], len(images))
