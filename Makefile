@@ -1,6 +1,7 @@
-# The only entry points that a newcomer needs. `make reproduce [PRESET=quick|cpu|paper] [ONLY=table1]`
+# The only entry points that a newcomer needs. `make reproduce [PRESET=quick|cpu|paper] [ONLY=table1] [PROFILE=slurm]`
 PRESET ?= quick
 ONLY ?=
+PROFILE ?= default
 CORES ?= $(shell nproc)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
@@ -11,9 +12,9 @@ LOCKS := requirements/torch.txt requirements/lock.txt pyproject.toml
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup reproduce verify test lint clean
+.PHONY: help setup reproduce verify test test-slurm lint clean
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 setup: $(VENV)/.ready ## Install the locked environment into .venv
 
@@ -21,14 +22,18 @@ $(VENV)/.ready: $(LOCKS)
 	@PYTHON="$(PYTHON)" requirements/install.sh $(VENV)
 	@touch $@
 
-reproduce: setup ## Data to report: PRESET=quick|cpu|paper, ONLY=table1|table2|table3
-	@$(BIN)/python workflow/reproduce.py --preset "$(PRESET)" --only "$(ONLY)" --cores "$(CORES)"
+reproduce: setup ## Data to report: PRESET=quick|cpu|paper, ONLY=table1|table2|table3, PROFILE=slurm
+	@$(BIN)/python workflow/reproduce.py --preset "$(PRESET)" --only "$(ONLY)" --cores "$(CORES)" \
+		--profile "$(PROFILE)"
 
 verify: setup ## Re-hash the artefacts of PRESET against their provenance
 	@$(BIN)/nsgf verify --preset "config/$(PRESET).yaml"
 
-test: setup ## All tests
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: setup ## All tests; those that cannot run here are named with the reason
+	@$(BIN)/python -m pytest -rs $(PYTEST_ARGS)
+
+test-slurm: setup ## The whole workflow on a real SLURM of two nodes on this machine (root, Debian)
+	@$(BIN)/python -m pytest -rs -s tests/workflow/test_slurm.py
 
 lint: setup ## ruff, snakefmt, snakemake --lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
