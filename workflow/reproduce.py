@@ -95,7 +95,8 @@ class Where:
     def __enter__(self):
         """Cancel what a killed run left on SLURM, so that no job runs twice at a time."""
         if (self.slurm or SLURM_RUN.exists()) and (count := slurm_jobs.cancel_leftovers()):
-            print(f"Cancelled {count} SLURM jobs of an earlier run in this folder.", flush=True)
+            left = f"{count} SLURM job{'s' if count > 1 else ''}"
+            print(f"Cancelled {left} of an earlier run in this folder.", flush=True)
         SLURM_RUN.unlink(missing_ok=True)
         if self.slurm:
             SLURM_RUN.touch()
@@ -316,7 +317,8 @@ def _clear_stale_lock() -> None:
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         words = process.info["cmdline"] or []
         here = process.info["cwd"] == str(Path.cwd())
-        if here and any(Path(w).name == "snakemake" for w in words[:3]):
+        job = "--target-jobs" in words  # what a run started on a node, if this is one
+        if here and not job and any(Path(w).name == "snakemake" for w in words[:3]):
             raise NsgfError(
                 f"Snakemake is running in this folder (process {process.pid})",
                 "wait for it, or end it first",

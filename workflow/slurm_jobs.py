@@ -14,7 +14,8 @@ from nsgf.errors import NsgfError
 PATIENCE = 120  # seconds that cancelled jobs may take to end
 ENDED = re.compile(r"Error in rule (\S+):\n +message: SLURM-job '(\d+)' .*?status is: '(\w+)'")
 REFUSED = re.compile(
-    r"Error in rule (\S+):\n +message: SLURM sbatch failed.*?message was '(.*?)'\."
+    r"Error in rule (\S+):\n +message: SLURM sbatch failed\. The error message was '(.*?)'\.\n",
+    re.DOTALL,
 )
 # Words in a job's SLURM log; without cgroups its state says no more than FAILED.
 OVER_MEMORY = ("oom", "Exceeded job memory limit")
@@ -73,7 +74,8 @@ def explain(log: str, profile: Path) -> dict[str, str]:
             found[rule] = f"{what} (SLURM job {job}, {state}, log {path})\n  mend  {mend}"
     for rule, message in REFUSED.findall(log):
         mend = f"see account, partition and gres in '{profile / 'cluster.yaml'}'"
-        found[rule] = f"SLURM refused it: {message}\n  mend  {mend}"
+        said = "; ".join(line.removeprefix("sbatch: error: ") for line in message.splitlines())
+        found[rule] = f"SLURM refused it: {said}\n  mend  {mend}"
     return found
 
 
