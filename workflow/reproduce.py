@@ -139,6 +139,8 @@ def reproduce(name: str, only: str | None, where: Where, dry_run: bool = False) 
         if code:
             _explain(preset, failed, log, where)
             return code
+        if where.slurm:  # memory and cores are those of this machine alone
+            cost = {"wall_s": cost["wall_s"]}
         cost["jobs_s"] = _seconds_of_jobs(preset, begun)
         if ran:
             write_json(Path(f"results/{preset.name}/timings/run.json"), cost)

@@ -18,6 +18,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from nsgf.errors import NsgfError
 from tests.slurm.packages import APART, require
 
@@ -239,7 +241,6 @@ def refuse_foreign(settings: Path) -> None:
             f"'{settings}' holds {', '.join(foreign)}: this machine belongs to a SLURM cluster",
             "run these tests on a machine, or in a container, without one",
         )
-    settings.mkdir(parents=True, exist_ok=True)  # to mount over
 
 
 def _with_rule(job: ClusterJob) -> ClusterJob:
@@ -247,8 +248,10 @@ def _with_rule(job: ClusterJob) -> ClusterJob:
 
 
 def _end(daemon: subprocess.Popen) -> None:
-    """SIGKILL: a namespace goes with its first process, and nothing of ours need be saved."""
-    daemon.kill()
+    """SIGKILL to the first process of a namespace: its end waits for that of all others."""
+    unshare = psutil.Process(daemon.pid)
+    for process in unshare.children() or [unshare]:
+        process.kill()
     daemon.wait()
 
 
