@@ -103,11 +103,10 @@ class Where:
             signal.signal(signal.SIGTERM, _interrupt)
         return self
 
-    def __exit__(self, kind, *_) -> None:
-        """Nothing of an interrupted run stays on SLURM."""
+    def __exit__(self, *_) -> None:
+        """Nothing stays on SLURM of a run that was interrupted, or whose Snakemake was killed."""
         if self.slurm:
-            if kind is not None:
-                slurm_jobs.cancel_leftovers()
+            slurm_jobs.cancel_leftovers()
             SLURM_RUN.unlink()
 
 

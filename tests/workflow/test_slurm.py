@@ -241,7 +241,7 @@ def test_a_job_over_its_time_limit_is_named_with_the_mend(too_long, cluster):
 
 
 def test_a_killed_run_leaves_jobs_that_the_next_one_cancels(cluster, tmp_path):
-    """SIGKILL of driver and Snakemake, then Ctrl-C, then a node that dies."""
+    """SIGKILL of driver and Snakemake, Ctrl-C, SIGKILL of Snakemake, the death of a node."""
     checkout = on_slurm(tmp_path, endless("endless", 30), cluster)
 
     def start() -> tuple[subprocess.Popen, ClusterJob]:
@@ -272,6 +272,14 @@ def test_a_killed_run_leaves_jobs_that_the_next_one_cancels(cluster, tmp_path):
     assert "Traceback" not in said
     assert cluster.queue() == []
     assert checkout.jobs() == []
+
+    run, job = start()
+    (snakemake,) = psutil.Process(run.pid).children()
+    snakemake.kill()
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == -signal.SIGKILL % 256
+    assert "Snakemake failed" in said
+    assert cluster.queue() == []
 
     run, job = start()
     node = job.node
