@@ -1,7 +1,8 @@
-# The only entry points that a newcomer needs. `make reproduce [PRESET=quick|cpu|paper] [ONLY=table1]`
+# The only entry points that a newcomer needs. `make reproduce [PRESET=quick|cpu|paper] [ONLY=table1] [PROFILE=slurm]`
 PRESET ?= quick
 ONLY ?=
 COMPLETE ?=
+PROFILE ?= default
 CORES ?= $(shell nproc)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
@@ -12,9 +13,9 @@ LOCKS := requirements/torch.txt requirements/lock.txt pyproject.toml
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup reproduce audit gate test lint clean
+.PHONY: help setup reproduce audit gate test test-slurm lint clean
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 setup: $(VENV)/.ready ## Install the locked environment into .venv
 
@@ -22,9 +23,9 @@ $(VENV)/.ready: $(LOCKS)
 	@PYTHON="$(PYTHON)" requirements/install.sh $(VENV)
 	@touch $@
 
-reproduce: setup ## Data to report: PRESET=quick|cpu|paper, ONLY=table1|table2|table3, COMPLETE=1
+reproduce: setup ## Data to report: PRESET=quick|cpu|paper, ONLY=table1|table2|table3, PROFILE=slurm
 	@$(BIN)/python workflow/reproduce.py --preset "$(PRESET)" --only "$(ONLY)" --cores "$(CORES)" \
-	  $(if $(COMPLETE),--complete)
+	  --profile "$(PROFILE)" $(if $(COMPLETE),--complete)
 
 audit: setup ## Check every number of PRESET back to its bytes, against the commit
 	@$(BIN)/nsgf audit "results/$(PRESET)" $(AUDIT_ARGS)
@@ -32,8 +33,11 @@ audit: setup ## Check every number of PRESET back to its bytes, against the comm
 gate: setup ## Refuse altered files before a run goes on from them
 	@$(BIN)/nsgf audit "results/$(PRESET)" --gate
 
-test: setup ## All tests
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: setup ## All tests; those that cannot run here are named with the reason
+	@$(BIN)/python -m pytest -rs $(PYTEST_ARGS)
+
+test-slurm: setup ## The whole workflow on a real SLURM of two nodes on this machine (root, Debian)
+	@$(BIN)/python -m pytest -rs -s tests/workflow/test_slurm.py
 
 lint: setup ## ruff, snakefmt, snakemake --lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

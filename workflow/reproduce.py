@@ -6,6 +6,8 @@ of Snakemake's log (which goes to logs/<preset>/snakemake.log); and makes the HT
 """
 
 import argparse
+import contextlib
+import csv
 import ctypes
 import fcntl
 import os
@@ -16,9 +18,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import slurm_jobs
+import yaml
 from tqdm import tqdm
 
 from nsgf.artifact import write_json
@@ -26,11 +31,14 @@ from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
 from nsgf.jobs import jobs, targets
+from nsgf.layout import Layout
 from nsgf.registry import lookup
 from nsgf.stages import timeline
 
 DONE = re.compile(r"(\d+) of (\d+) steps")
 FAILED = re.compile(r"Error in rule ([^\s:,]+)")
+FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\S+)\)")
+SLURM_RUN = Path(".snakemake/slurm-run")  # there while SLURM may hold jobs of this folder
 PR_SET_PDEATHSIG = 1
 
 
@@ -39,20 +47,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="quick", help="quick, cpu, paper, or a file")
     parser.add_argument("--only", default=None, help="one study, such as table1")
-    parser.add_argument("--cores", default=str(os.cpu_count()), help="jobs at a time")
+    parser.add_argument("--cores", default=str(os.cpu_count()), help="jobs at a time, if local")
+    parser.add_argument("--profile", default="default", help="where jobs run: default, slurm, ...")
     parser.add_argument("-n", "--dry-run", action="store_true", help="say what would run")
     parser.add_argument(
         "--complete", action="store_true", help="also make what is missing behind finished results"
     )
     arguments = parser.parse_args()
     try:
-        return reproduce(
-            arguments.preset,
-            arguments.only or None,
-            arguments.cores,
-            arguments.dry_run,
-            arguments.complete,
-        )
+        where = Where(arguments.profile, arguments.cores)
+        only, dry_run = arguments.only or None, arguments.dry_run
+        return reproduce(arguments.preset, only, where, dry_run, arguments.complete)
     except NsgfError as error:
         print(f"nsgf: {error}", file=sys.stderr)
     except OSError as error:
@@ -65,8 +70,52 @@ def main() -> int:
     return 1
 
 
+class Where:
+    """Where jobs run: on this machine, or on SLURM as a profile says.
+
+    Args:
+        profile: a folder in profiles/, or the path of one.
+        cores: cores of this machine that jobs may use.
+
+    Raises:
+        NsgfError: no profile has that name.
+    """
+
+    def __init__(self, profile: str, cores: str):
+        known = {p.parent.name: p.parent for p in Path("profiles").glob("*/config.yaml")}
+        here = (Path(profile) / "config.yaml").exists()
+        self.folder = Path(profile) if here else lookup(known, profile, "profile")
+        settings = yaml.safe_load((self.folder / "config.yaml").read_text())
+        self.slurm = settings.get("executor") == "slurm"
+        self._cores = cores
+
+    def words(self, dry_run: bool) -> list[str]:
+        """What Snakemake is told."""
+        words = ["--workflow-profile", str(self.folder)]
+        if self.slurm:
+            return words
+        return [*words, "--cores", self._cores, *([] if dry_run else _local_limits())]
+
+    def __enter__(self):
+        """Cancel what a killed run left on SLURM, so that no job runs twice at a time."""
+        if (self.slurm or SLURM_RUN.exists()) and (count := slurm_jobs.cancel_leftovers()):
+            left = f"{count} SLURM job{'s' if count > 1 else ''}"
+            print(f"Cancelled {left} of an earlier run in this folder.", flush=True)
+        SLURM_RUN.unlink(missing_ok=True)
+        if self.slurm:
+            SLURM_RUN.touch()
+            signal.signal(signal.SIGTERM, _interrupt)
+        return self
+
+    def __exit__(self, *_) -> None:
+        """Nothing stays on SLURM of a run that was interrupted, or whose Snakemake was killed."""
+        if self.slurm:
+            slurm_jobs.cancel_leftovers()
+            SLURM_RUN.unlink()
+
+
 def reproduce(
-    name: str, only: str | None, cores: str, dry_run: bool = False, complete: bool = False
+    name: str, only: str | None, where: Where, dry_run: bool = False, complete: bool = False
 ) -> int:
     """Run everything that the preset (or its study `only`) asks for, then report.
 
@@ -90,20 +139,24 @@ def reproduce(
         _clear_stale_lock()
         log = Path(f"logs/{preset.name}/snakemake.log")
         if dry_run:
-            words = ["--cores", cores, "--dry-run", "--quiet", "rules", *settings]
+            words = [*where.words(dry_run), "--dry-run", "--quiet", "rules", *settings]
             return subprocess.run([sys.executable, "-m", "snakemake", *words]).returncode
-        words = ["--cores", cores, *_local_limits(), *settings]
-        if holes := _holes(preset) if complete else []:
-            # First and alone: Snakemake would run again all that rests on what it makes anew.
-            print(f"Building again {len(holes)} files that no archive kept")
-            code, _, failed, _ = _run_snakemake([*holes, *words], log)
-            if code:
-                _explain(preset, failed, log)
-                return code
-        code, ran, failed, cost = _run_snakemake(words, log)
+        words, begun = [*where.words(dry_run), *settings], time.time()
+        with where:
+            if holes := _holes(preset) if complete else []:
+                # First and alone: Snakemake would run again all that rests on what it makes anew.
+                print(f"Building again {len(holes)} files that no archive kept")
+                code, _, failed, _ = _run_snakemake([*holes, *words], log, where)
+                if code:
+                    _explain(preset, failed, log, where)
+                    return code
+            code, ran, failed, cost = _run_snakemake(words, log, where)
         if code:
-            _explain(preset, failed, log)
+            _explain(preset, failed, log, where)
             return code
+        if where.slurm:  # memory and cores are those of this machine alone
+            cost = {"wall_s": cost["wall_s"]}
+        cost["jobs_s"] = _seconds_of_jobs(preset, begun)
         if ran:
             write_json(Path(f"results/{preset.name}/timings/run.json"), cost)
             timeline.run(file)
@@ -112,10 +165,7 @@ def reproduce(
     if not ran and not made:
         print(f"Nothing to do: preset {preset.name} is complete.")
     elif ran:
-        print(
-            f"{ran} jobs in {cost['wall_s'] / 60:.1f} min, peak memory"
-            f" {cost['peak_rss_mb']:.0f} MB, cores busy {100 * cost['busy_fraction']:.0f} %"
-        )
+        print(f"{ran} jobs in {cost['wall_s'] / 60:.1f} min,", _summary(cost, where))
     for study in preset.studies if only is None else [only]:
         print(f"  {study}  results/{preset.name}/tables/{study}.md")
     print(f"  report  {report}")
@@ -143,6 +193,25 @@ def preset_file(name: str) -> Path:
     return lookup(known, name, "preset")
 
 
+def _summary(cost: dict, where: Where) -> str:
+    if where.slurm:
+        return f"of which SLURM ran theirs for {cost['jobs_s'] / 60:.1f} min in all"
+    busy = 100 * cost["busy_fraction"]
+    return f"peak memory {cost['peak_rss_mb']:.0f} MB, cores busy {busy:.0f} %"
+
+
+def _seconds_of_jobs(preset: Preset, begun: float) -> float:
+    """Seconds that the jobs took which ended since `begun`, added up."""
+    layout = Layout(f"results/{preset.name}")
+    paths = [Path(layout.timing(job.name)) for job in jobs(preset)]
+    total = 0.0
+    for path in paths:
+        if path.exists() and path.stat().st_mtime >= begun:
+            with path.open() as handle:
+                total += float(next(csv.DictReader(handle, delimiter="\t"))["s"])
+    return round(total, 1)
+
+
 def _local_limits() -> list[str]:
     """Memory and GPUs that local jobs share, so that no more start than fit."""
     memory = int(0.9 * psutil.virtual_memory().total / 1e6)
@@ -154,7 +223,7 @@ def _local_limits() -> list[str]:
     return ["--resources", f"mem_mb={memory}", f"gpu={gpus}"]
 
 
-def _run_snakemake(words: list[str], log: Path) -> tuple[int, int, list[str], dict]:
+def _run_snakemake(words: list[str], log: Path, where: Where) -> tuple[int, int, list[str], dict]:
     """Run Snakemake; returns its exit code, jobs done, failed rules and what it cost."""
     log.parent.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
@@ -165,8 +234,12 @@ def _run_snakemake(words: list[str], log: Path) -> tuple[int, int, list[str], di
         preexec_fn=_die_with_parent,
         env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
-    meter, failed, done = Meter(process.pid), [], 0
-    with log.open("w") as copy, tqdm(desc="jobs", unit="job", disable=None) as bar:
+    meter, failed, done = Meter(process.pid), {}, 0
+    with (
+        log.open("w") as copy,
+        tqdm(desc="jobs", unit="job", disable=None) as bar,
+        _without_successor(process, where),
+    ):
         for line in process.stdout:
             copy.write(line)
             copy.flush()
@@ -176,8 +249,22 @@ def _run_snakemake(words: list[str], log: Path) -> tuple[int, int, list[str], di
                 if not sys.stderr.isatty():
                     print(f"{done}/{bar.total} jobs, {meter.wall:.0f} s", flush=True)
             if match := FAILED.search(line):
-                failed.append(match[1])
-    return process.wait(), done, failed, meter.cost()
+                failed[match[1]] = True
+            if match := FINISHED.search(line):
+                failed.pop(match[1], None)  # a later attempt succeeded
+    return process.wait(), done, list(failed), meter.cost()
+
+
+@contextlib.contextmanager
+def _without_successor(process: subprocess.Popen, where: Where) -> Iterator[None]:
+    """An interrupted Snakemake must not send jobs again that are cancelled behind its back."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if where.slurm:
+            process.kill()
+            process.wait()
+        raise
 
 
 class Meter:
@@ -255,7 +342,8 @@ def _clear_stale_lock() -> None:
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         words = process.info["cmdline"] or []
         here = process.info["cwd"] == str(Path.cwd())
-        if here and any(Path(w).name == "snakemake" for w in words[:3]):
+        job = "--target-jobs" in words  # what a run started on a node, if this is one
+        if here and not job and any(Path(w).name == "snakemake" for w in words[:3]):
             raise NsgfError(
                 f"Snakemake is running in this folder (process {process.pid})",
                 "wait for it, or end it first",
@@ -280,13 +368,15 @@ def _report(report: Path, wanted: list[str], settings: list[str], log: Path) -> 
     return True
 
 
-def _explain(preset: Preset, failed: list[str], log: Path) -> None:
-    """Print each failed job's own message: the last lines of its log."""
+def _explain(preset: Preset, failed: list[str], log: Path, where: Where) -> None:
+    """Print each failed job's own message, the last lines of its log, or what SLURM did to it."""
     known = {job.name for job in jobs(preset)}
-    for name in dict.fromkeys(n for n in failed if n in known):
+    ended = slurm_jobs.explain(log.read_text(), where.folder) if where.slurm else {}
+    for name in [n for n in failed if n in known]:
         path = Path(f"logs/{preset.name}/{name}.log")
         text = path.read_text() if path.exists() else ""
-        print(f"\njob {name} failed ({path}):\n{_message(text)}", file=sys.stderr)
+        message = ended.get(name) or _message(text)
+        print(f"\njob {name} failed ({path}):\n{message}", file=sys.stderr)
     if not failed:
         print(f"\nSnakemake failed: see the end of {log}", file=sys.stderr)
         print("\n".join(log.read_text().splitlines()[-12:]), file=sys.stderr)
@@ -299,6 +389,11 @@ def _message(text: str) -> str:
         if (start := text.rfind(mark)) >= 0:
             return text[start:].rstrip()
     return "It ended without a word: it was killed, perhaps because memory ran out."
+
+
+def _interrupt(*_) -> None:
+    """SIGTERM ends a run as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def _die_with_parent() -> None:

@@ -114,13 +114,13 @@ class Checkout:
             capture_output=True,
         )
 
-    def start(self) -> subprocess.Popen:
+    def start(self, *words: str) -> subprocess.Popen:
         """Run in the background, in a process group of its own that listens to Ctrl-C.
 
         A background shell hands its children a SIGINT that is ignored; a terminal does not.
         """
         return subprocess.Popen(
-            self.command(),
+            self.command(*words),
             cwd=self.folder,
             env=self.environment,
             start_new_session=True,

@@ -37,6 +37,24 @@ CATEGORIES = {
 }
 
 
+def growing(amount):
+    """Memory or run time that grows with the attempt; without retries there is one."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+def on_cluster(job):
+    """What a SLURM cluster must be told beside memory and time; see profiles/slurm/cluster.yaml."""
+    settings, gpus = config.get("cluster", {}), job.resources.gpu
+    by_name = gpus and settings.get("gres")
+    asked = {
+        "slurm_account": settings.get("account"),
+        "slurm_partition": settings.get("gpu_partition" if gpus else "partition"),
+        "gres": f"{settings['gres']}:{gpus}" if by_name else None,
+        "gpu": None if by_name else gpus,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
 def in_report(job):
     """Outputs of a job that the HTML report shows, flagged for it."""
     return [

@@ -25,9 +25,9 @@ for job in JOBS:
             ENVIRONMENT
         threads: job.threads
         resources:
-            mem_mb=job.resources.mem_mb,
-            runtime=job.resources.runtime_min,
-            gpu=job.resources.gpu,
+            **on_cluster(job),
+            mem_mb=growing(job.resources.mem_mb),
+            runtime=growing(job.resources.runtime_min),
         params:
             command=literal(f"{job.stage} {job.arguments}"),
             code=job.code,

@@ -1,0 +1,345 @@
+"""The workflow on a real SLURM: two nodes on this machine, with two stand-in GPUs each."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from nsgf.config.preset import Preset
+from nsgf.errors import NsgfError
+from nsgf.jobs import jobs
+from tests.slurm.cluster import SETTINGS, Cluster, ClusterJob, refuse_foreign
+from tests.slurm.packages import require
+from tests.workflow.checkout import ROOT, Checkout, preset, shrink, wait_for
+
+SEED = "moons-train-velocity-t10-0"
+EVALUATION = "moons-evaluate-nsgf-10-0"
+ENDLESS = "moons-train-straight-0"
+LOCAL = {"table-table1", "claims"}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    try:
+        refuse_foreign(SETTINGS)
+        require()
+    except NsgfError as error:
+        pytest.skip(f"SLURM is left out: {error.what}")
+    before = sorted(p.name for p in SETTINGS.iterdir())
+    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+    left = users_of(cluster.folder)
+    for process in left:  # of a test that failed
+        process.kill()
+    assert not left
+    assert sorted(p.name for p in SETTINGS.iterdir()) == before
+    assert not (cluster.folder / "munge.sock").exists()
+
+
+def planar(name: str, methods: list[str], networks: list[str], **changes) -> dict:
+    """One 2-D study without figures."""
+    whole = shrink(preset("quick") | {"name": name, "figures": {}}, samples=16)
+    points = whole["studies"]["table1"]
+    flow = points["trajectories"]["t10"]
+    points |= {"datasets": ["moons"], "methods": methods, "sample_seeds": 1, "targets": None}
+    points["trajectories"] = {"t10": flow | {"pool": flow["pool"] | {"shards": 2}}}
+    points["networks"] = {n: points["networks"][n] for n in networks}
+    return whole | {"studies": {"table1": points | changes}}
+
+
+@pytest.fixture(scope="module")
+def tiny() -> dict:
+    """Two shards and two seeds, a job each; training has a GPU, evaluation too little memory."""
+    resources = {
+        "pool": {"units_per_job": 1, "mem_mb": 1000, "runtime_min": 10},
+        "train": {"units_per_job": 1, "mem_mb": 1200, "runtime_min": 10, "gpu": 1},
+        "sample": {"units_per_job": 2, "mem_mb": 1000, "runtime_min": 10},
+        "reference": {"units_per_job": 2, "mem_mb": 1000, "runtime_min": 10},
+        "evaluate": {"units_per_job": 2, "mem_mb": 500, "runtime_min": 10},
+    }
+    return planar("tiny", ["nsgf"], ["velocity"], resources=resources)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny, tmp_path_factory) -> Checkout:
+    """The same preset on this machine alone."""
+    checkout = Checkout(tmp_path_factory.mktemp("local"), tiny)
+    result = checkout.reproduce()
+    assert result.returncode == 0, result.stdout + result.stderr
+    return checkout
+
+
+def on_slurm(folder: Path, whole: dict, cluster: Cluster, retries: int = 0, **settings) -> Checkout:
+    """A checkout with a profile of its own, made of ours."""
+    checkout = Checkout(folder, whole)
+    checkout.environment |= cluster.environment
+    profile = folder / "profiles-of-mine"
+    profile.mkdir()
+    ours = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    quick = {"slurm-init-seconds-before-status-checks": 2, "latency-wait": 10, "retries": retries}
+    (profile / "config.yaml").write_text(yaml.safe_dump(ours | quick))
+    (profile / "cluster.yaml").write_text(yaml.safe_dump({"cluster": settings}))
+    return checkout
+
+
+PROFILE = ("--profile", "profiles-of-mine")
+
+
+def endless(name: str, minutes: int) -> dict:
+    """One network that trains for ever, on a GPU."""
+    whole = planar(name, ["fm"], ["straight"], train_seeds=1)
+    points = whole["studies"]["table1"]
+    points["networks"]["straight"] |= {"iterations": 10_000_000, "checkpoint_every": 1000}
+    points["resources"]["train"] = {"mem_mb": 1500, "runtime_min": minutes, "gpu": 1}
+    return whole
+
+
+@pytest.fixture(scope="module")
+def too_long(cluster, tmp_path_factory):
+    """A run in the background whose training is stopped at its time limit, a minute."""
+    folder = tmp_path_factory.mktemp("long")
+    checkout = on_slurm(folder, endless("long", 1), cluster, gres="gpu")
+    return checkout, checkout.start(*PROFILE)
+
+
+@pytest.fixture(scope="module")
+def disturbed(tiny, undisturbed, cluster, too_long, tmp_path_factory):
+    """A run on SLURM: one job is cancelled while it runs, another lacks memory."""
+    settings = {"account": "lab", "partition": "cpu", "gpu_partition": "gpu"}
+    folder = tmp_path_factory.mktemp("slurm")
+    checkout = on_slurm(folder, tiny, cluster, retries=2, **settings)
+
+    def cancel() -> None:
+        cluster.cancel(wait_for(lambda: running(cluster, SEED), 200).id)
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    result = checkout.reproduce(*PROFILE)
+    canceller.join()
+    assert result.returncode == 0, result.stdout + result.stderr
+    print("\n".join(["", *result.stdout.splitlines()[-3:]]))
+    print((checkout.results / "timings/run.json").read_text())
+    return checkout, result
+
+
+def running(cluster: Cluster, rule: str) -> ClusterJob | None:
+    return next((j for j in cluster.queue("running") if j.rule == rule), None)
+
+
+def attempts(cluster: Cluster, checkout: Checkout, rule: str = "") -> list[ClusterJob]:
+    """All jobs of a checkout, or of one rule in it, oldest first."""
+    found = [j for j in cluster.queue("all") if j.folder == str(checkout.folder)]
+    return sorted((j for j in found if rule in ("", j.rule)), key=lambda j: int(j.id))
+
+
+def users_of(folder: Path) -> list[psutil.Process]:
+    """Processes of a cluster: its daemons, its jobs and its clients."""
+    mine = f"{folder}/slurm.conf"
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("SLURM_CONF") == mine:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def artefacts(checkout: Checkout) -> dict[str, bytes]:
+    """Everything but times."""
+    files = [p for p in checkout.results.rglob("*") if p.is_file()]
+    named = {str(p.relative_to(checkout.results)): p for p in files}
+    skipped = ("timings/", "report.html")
+    return {n: p.read_bytes() for n, p in named.items() if not n.startswith(skipped)}
+
+
+def half_written(checkout: Checkout) -> list[Path]:
+    return [p for p in checkout.results.rglob("*") if ".tmp" in p.name]
+
+
+def test_results_equal_the_local_run_byte_for_byte(disturbed, undisturbed):
+    here, there = artefacts(undisturbed), artefacts(disturbed[0])
+    kinds = {name.split("/")[0] for name in here}
+    assert kinds >= {"pools", "models", "samples", "metrics", "tables"}
+    assert sorted(here) == sorted(there)
+    assert [name for name in here if here[name] != there[name]] == []
+    assert (disturbed[0].results / "report.html").exists()
+
+
+def test_shards_and_seeds_are_jobs_and_the_last_rules_are_local(disturbed, cluster, tiny):
+    rules = {j.rule for j in attempts(cluster, disturbed[0])}
+    assert rules == {j.name for j in jobs(Preset.model_validate(tiny))} - LOCAL
+    assert {f"moons-pool-t10-{k}" for k in range(4)} <= rules
+
+
+def test_data_are_fetched_here_and_not_on_a_node(cluster, tmp_path):
+    whole = shrink(preset("quick") | {"name": "images"})
+    checkout = on_slurm(tmp_path, whole, cluster)
+    settings = ["--config", "preset=images", "preset_file=config/images.yaml"]
+    command = ["snakemake", "--workflow-profile", PROFILE[1], "--until", "fetch-mnist", *settings]
+    environment = checkout.environment
+    result = subprocess.run(
+        command, cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "data/processed/mnist/train_images.npy").exists()
+    assert attempts(cluster, checkout) == []
+
+
+def test_gpu_jobs_have_one_and_others_ask_for_none(disturbed, cluster):
+    seen = cluster.gpus_seen()
+    for job in attempts(cluster, disturbed[0]):
+        wants = "train" in job.rule
+        assert job.gpus == ("gres:gpu:1" if wants else "N/A"), job
+        assert (seen[job.id] != "") == wants, (job, seen)
+
+
+def test_account_and_partitions_arrive(disturbed, cluster):
+    for job in attempts(cluster, disturbed[0]):
+        assert job.account == "lab"
+        assert job.partition == ("gpu" if "train" in job.rule else "cpu")
+
+
+def test_a_job_killed_by_memory_is_sent_again_with_more(disturbed, cluster):
+    first, second = attempts(cluster, disturbed[0], EVALUATION)
+    assert (first.state, first.memory, first.limit) == ("FAILED", "500M", "10:00")
+    assert (second.state, second.memory, second.limit) == ("COMPLETED", "1000M", "20:00")
+
+
+def test_a_cancelled_job_is_sent_again(disturbed, cluster):
+    first, second = attempts(cluster, disturbed[0], SEED)
+    assert (first.state, second.state) == ("CANCELLED", "COMPLETED")
+    assert half_written(disturbed[0]) == []
+
+
+def test_the_closing_line_says_what_slurm_cost(disturbed):
+    checkout, result = disturbed
+    cost = yaml.safe_load((checkout.results / "timings/run.json").read_text())
+    assert 0 < cost["jobs_s"] < cost["wall_s"]
+    assert f"jobs in {cost['wall_s'] / 60:.1f} min, of which SLURM ran" in result.stdout
+
+
+def test_a_job_over_its_time_limit_is_named_with_the_mend(too_long, cluster):
+    checkout, run = too_long
+    said, _ = run.communicate(timeout=200)
+    assert run.returncode == 1
+    assert f"job {ENDLESS} failed" in said
+    assert "SLURM stopped it at its time limit" in said
+    assert "runtime_min" in said
+    (job,) = attempts(cluster, checkout, ENDLESS)
+    assert job.state == "TIMEOUT"
+    assert cluster.gpus_seen()[job.id] != ""  # asked for by --gres
+    assert half_written(checkout) == []
+    assert not list((checkout.results / "models").rglob("*.safetensors"))
+
+
+def test_a_killed_run_leaves_jobs_that_the_next_one_cancels(cluster, tmp_path):
+    """SIGKILL of driver and Snakemake, Ctrl-C, SIGKILL of Snakemake, the death of a node."""
+    checkout = on_slurm(tmp_path, endless("endless", 30), cluster)
+
+    def start() -> tuple[subprocess.Popen, ClusterJob]:
+        """A run whose own job, not one of an earlier run, trains."""
+        known, run = {j.id for j in attempts(cluster, checkout)}, checkout.start(*PROFILE)
+
+        def begun() -> ClusterJob | None:
+            assert run.poll() is None, run.communicate()[0]
+            job = running(cluster, ENDLESS)
+            return job if job and job.id not in known else None
+
+        job = wait_for(begun)
+        wait_for(lambda: checkout.jobs("train"))
+        return run, job
+
+    run, left = start()
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate(timeout=60)
+    assert running(cluster, ENDLESS) == left, "a job outlives a killed run"
+
+    run, job = start()
+    assert [j.id for j in cluster.queue() if j.rule == ENDLESS] == [job.id]
+    assert len(checkout.jobs("train")) == 1
+    os.killpg(run.pid, signal.SIGINT)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert re.search(r"Cancelled \d SLURM jobs? of an earlier run", said)
+    assert "Traceback" not in said
+    assert cluster.queue() == []
+    assert checkout.jobs() == []
+
+    run, job = start()
+    (snakemake,) = psutil.Process(run.pid).children()
+    snakemake.kill()
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == -signal.SIGKILL % 256
+    assert "Snakemake failed" in said
+    assert cluster.queue() == []
+
+    run, job = start()
+    node = job.node
+    cluster.kill_node(node)
+    wait_for(lambda: not checkout.jobs(), 20)
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode == 1
+    assert "its node failed" in said
+    cluster.start_node(node)
+    assert half_written(checkout) == []
+
+
+def test_a_wrong_partition_is_one_message(cluster, tmp_path):
+    wrong = {"partition": "nowhere", "gpu_partition": "nowhere"}
+    checkout = on_slurm(tmp_path, endless("wrong", 30), cluster, **wrong)
+    result = checkout.reproduce(*PROFILE)
+    assert result.returncode == 1
+    assert "SLURM refused it: " in result.stderr
+    assert "invalid partition" in result.stderr
+    assert "profiles-of-mine/cluster.yaml" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_without_slurm_the_profile_says_so(tiny, tmp_path):
+    checkout = Checkout(tmp_path, tiny)
+    checkout.environment |= {"SLURM_CONF": str(tmp_path / "none"), "PATH": str(tmp_path)}
+    result = checkout.reproduce("--profile", "slurm")
+    assert result.returncode == 1
+    assert "SLURM does not answer squeue" in result.stderr
+    assert "mend" in result.stderr
+
+
+def test_an_unknown_profile_is_one_message(tiny, tmp_path):
+    result = Checkout(tmp_path, tiny).reproduce("--profile", "slrum")
+    assert result.returncode == 1
+    assert "unknown profile 'slrum'\n  mend  did you mean 'slurm'?" in result.stderr
+
+
+def test_a_machine_with_its_own_slurm_is_left_alone(tmp_path):
+    (tmp_path / "plugstack.conf").touch()
+    refuse_foreign(tmp_path)
+    (tmp_path / "slurm.conf").touch()
+    with pytest.raises(NsgfError, match=r"holds slurm\.conf"):
+        refuse_foreign(tmp_path)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL, None])
+def test_a_cluster_leaves_no_trace_however_it_ends(cluster, tmp_path, end):
+    """Beside another cluster; None is the end of input."""
+    command = [sys.executable, "-m", "tests.slurm.cluster"]
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    boot = subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, stdin=-1, stdout=-1, stderr=-1
+    )
+    folder = Path(boot.stdout.readline().strip().partition("=")[2]).parent
+    sleeper = ["sbatch", "--output", f"{tmp_path}/out", "--wrap", "sleep 600"]
+    subprocess.run(sleeper, env=os.environ | {"SLURM_CONF": f"{folder}/slurm.conf"}, check=True)
+    wait_for(lambda: any("sleep" in p.name() for p in users_of(folder)), 30)
+    if end:
+        boot.send_signal(end)
+    boot.communicate(timeout=30)
+    wait_for(lambda: not users_of(folder), 10)
+    assert folder.exists() == (end == signal.SIGKILL)  # nobody is left to remove files
