@@ -108,14 +108,14 @@ def test_the_same_run_gives_the_same_bytes(small, tmp_path):
 @pytest.mark.parametrize(
     ("file", "damage", "says"),
     [
-        ("tables/table1.csv", lambda p: p.unlink(), "not complete"),
-        ("tables/table1.csv", lambda p: p.write_text("x"), "not what their provenance states"),
+        ("tables/table1.csv", lambda p: p.unlink(), "missing:"),
+        ("tables/table1.csv", lambda p: p.write_text("x"), "altered:"),
         (
             "models/moons/straight/seed0.safetensors.prov.json",
             lambda p: p.write_text(p.read_text().replace('"code": "', '"code": "0')),
-            "not the code that made",
+            "stale:",
         ),
-        ("tables/table1.csv.prov.json", lambda p: p.write_text("[]"), "not the code that made"),
+        ("tables/table1.csv.prov.json", lambda p: p.write_text("[]"), "no provenance:"),
         (
             "config/preset.json",
             lambda p: p.write_text(p.read_text().replace("}", ' ,"x": "https://me:pw@host"}', 1)),

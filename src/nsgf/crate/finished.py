@@ -1,19 +1,21 @@
 """What a finished run consists of, once it is certain that it is finished and unaltered."""
 
 import csv
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from nsgf.artifact import SIDECAR, sha256_file, sidecar
+from nsgf.artifact import SIDECAR, sha256_file
+from nsgf.audit.checks import by_itself
+from nsgf.audit.expected import of_preset
+from nsgf.audit.record import Record
+from nsgf.audit.subject import on_disk
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
 from nsgf.jobs import Job, jobs
 from nsgf.layout import DATA, Layout
-from nsgf.progress import bar
 
 # The workflow: everything that a stranger needs to run it again.
 CODE = (
@@ -22,7 +24,6 @@ CODE = (
 )
 DATASETS = "config/datasets.yaml"
 NOT_CODE = ("__pycache__", ".egg-info")
-SHOWN = 5  # files that a message names
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,16 @@ def finished_run(file: Path, without: Iterable[str] = ()) -> Finished:
     """
     preset = load(file, Preset)
     made = tuple(jobs(preset))
-    missing = [p for p in (*_outputs(made), *CODE) if not Path(p).exists()]
-    mend = f"run: make reproduce PRESET={preset.name}"
-    _refuse(missing, "the run is not complete; missing", mend)
-    provenance = {p: _provenance(p) for p in _outputs(made) if not p.endswith(SIDECAR)}
-    stale = [p for j in made for p in artefacts(j) if provenance[p].get("code") != j.code]
-    _refuse(stale, "the code here is not the code that made", mend)
-    digests = _digests([*provenance])
-    altered = [p for p in provenance if provenance[p].get("sha256") != digests[p]]
-    restore = "restore them (dvc checkout), or remove them and run make reproduce"
-    _refuse(altered, "files are not what their provenance states", restore)
-
+    run = on_disk(preset.name, of_preset(preset), Record())
+    wrong = [f"{f.path} ({f.kind}: {f.why})" for f in sorted(by_itself(run), key=lambda f: f.rank)]
+    wrong += [f"{p} (missing: the workflow is not whole)" for p in CODE if not Path(p).exists()]
+    if wrong:
+        raise NsgfError(
+            f"no crate of an unsound run: {len(wrong)} files, first of all {wrong[0]}",
+            f"restore them (dvc checkout), or run: make reproduce PRESET={preset.name}",
+        )
+    provenance = {path: file.body for path, file in run.files.items()}
+    digests = {path: file.sha256 for path, file in run.files.items()}
     folders = (f"{DATA}/", *(f"results/{preset.name}/{kind}/" for kind in without))
     left_out = {p: d for p, d in digests.items() if p.startswith(folders)}
     kept = [p for p in _outputs(made) if p.removesuffix(SIDECAR) not in left_out]
@@ -101,22 +101,6 @@ def artefacts(job: Job) -> list[str]:
     return [path for path in job.outputs if not path.endswith(SIDECAR)]
 
 
-def _provenance(path: str) -> dict:
-    try:
-        return dict(json.loads(sidecar(Path(path)).read_text()))
-    except (OSError, ValueError, TypeError):
-        return {}  # which states no code and no digest, and so is refused
-
-
-def _digests(paths: list[str]) -> dict[str, str]:
-    found = {}
-    with bar(len(paths), "crate") as progress:
-        for path in paths:
-            found[path] = sha256_file(Path(path))
-            progress.update()
-    return found
-
-
 def _code() -> Iterator[str]:
     for name in CODE:
         inside = sorted(Path(name).rglob("*")) if Path(name).is_dir() else [Path(name)]
@@ -135,9 +119,3 @@ def _settings(preset: Preset, made: Iterable[Job]) -> list[str]:
 
 def _exists(path: str) -> bool:
     return Path(path).exists()
-
-
-def _refuse(wrong: list[str], what: str, mend: str) -> None:
-    if wrong:
-        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise NsgfError(f"no crate: {what}: {', '.join(wrong[:SHOWN])}{more}", mend)
