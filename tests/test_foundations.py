@@ -152,6 +152,7 @@ ORDER = [
     "errors",
     "registry",
     "rng",
+    "shards",
     "artifact",
     "codehash",
     "progress",

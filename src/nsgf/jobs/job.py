@@ -26,6 +26,7 @@ class Job:
     config: tuple[str, Model] | None = None  # settings file that this job reads
     labels: dict[str, str] = field(default_factory=dict)  # in the HTML report
     caption: str = ""  # its page of workflow/report
+    temporary: tuple[str, ...] = ()  # outputs that go when their last reader is done
 
     @property
     def shown(self) -> list[str]:
@@ -35,5 +36,5 @@ class Job:
 
     @property
     def others(self) -> list[str]:
-        """Outputs that the HTML report leaves out."""
-        return [p for p in self.outputs if p not in self.shown]
+        """Outputs that stay and that the HTML report leaves out."""
+        return [p for p in self.outputs if p not in (*self.shown, *self.temporary)]
