@@ -1,6 +1,7 @@
 # The only entry points that a newcomer needs. `make reproduce [PRESET=quick|cpu|paper] [ONLY=table1]`
 PRESET ?= quick
 ONLY ?=
+COMPLETE ?=
 CORES ?= $(shell nproc)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
@@ -11,7 +12,7 @@ LOCKS := requirements/torch.txt requirements/lock.txt pyproject.toml
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup reproduce verify test lint clean
+.PHONY: help setup reproduce audit gate test lint clean
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -21,11 +22,15 @@ $(VENV)/.ready: $(LOCKS)
 	@PYTHON="$(PYTHON)" requirements/install.sh $(VENV)
 	@touch $@
 
-reproduce: setup ## Data to report: PRESET=quick|cpu|paper, ONLY=table1|table2|table3
-	@$(BIN)/python workflow/reproduce.py --preset "$(PRESET)" --only "$(ONLY)" --cores "$(CORES)"
+reproduce: setup ## Data to report: PRESET=quick|cpu|paper, ONLY=table1|table2|table3, COMPLETE=1
+	@$(BIN)/python workflow/reproduce.py --preset "$(PRESET)" --only "$(ONLY)" --cores "$(CORES)" \
+	  $(if $(COMPLETE),--complete)
 
-verify: setup ## Re-hash the artefacts of PRESET against their provenance
-	@$(BIN)/nsgf verify --preset "config/$(PRESET).yaml"
+audit: setup ## Check every number of PRESET back to its bytes, against the commit
+	@$(BIN)/nsgf audit "results/$(PRESET)" $(AUDIT_ARGS)
+
+gate: setup ## Refuse altered files before a run goes on from them
+	@$(BIN)/nsgf audit "results/$(PRESET)" --gate
 
 test: setup ## All tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -169,8 +169,11 @@ ORDER = [
     "layout",
     "jobs",
     "report",
+    "audit",
     "bench",
     "stages",
+    "plan",
+    "watch",
     "cli",
 ]
 

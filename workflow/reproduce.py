@@ -41,10 +41,17 @@ def main() -> int:
     parser.add_argument("--only", default=None, help="one study, such as table1")
     parser.add_argument("--cores", default=str(os.cpu_count()), help="jobs at a time")
     parser.add_argument("-n", "--dry-run", action="store_true", help="say what would run")
+    parser.add_argument(
+        "--complete", action="store_true", help="also make what is missing behind finished results"
+    )
     arguments = parser.parse_args()
     try:
         return reproduce(
-            arguments.preset, arguments.only or None, arguments.cores, arguments.dry_run
+            arguments.preset,
+            arguments.only or None,
+            arguments.cores,
+            arguments.dry_run,
+            arguments.complete,
         )
     except NsgfError as error:
         print(f"nsgf: {error}", file=sys.stderr)
@@ -58,8 +65,12 @@ def main() -> int:
     return 1
 
 
-def reproduce(name: str, only: str | None, cores: str, dry_run: bool = False) -> int:
+def reproduce(
+    name: str, only: str | None, cores: str, dry_run: bool = False, complete: bool = False
+) -> int:
     """Run everything that the preset (or its study `only`) asks for, then report.
+
+    `complete` asks for every artefact, so that pools which no archive kept are built again.
 
     Raises:
         NsgfError: the preset is not possible, or another run is under way in this folder.
@@ -74,6 +85,7 @@ def reproduce(name: str, only: str | None, cores: str, dry_run: bool = False) ->
     wanted = targets(preset, only)
     settings = ["--config", f"preset={preset.name}", f"preset_file={file}"]
     settings += [f"only={only}"] if only else []
+    settings += ["complete=1"] if complete else []
     with _only_run():
         _clear_stale_lock()
         log = Path(f"logs/{preset.name}/snakemake.log")
@@ -81,6 +93,13 @@ def reproduce(name: str, only: str | None, cores: str, dry_run: bool = False) ->
             words = ["--cores", cores, "--dry-run", "--quiet", "rules", *settings]
             return subprocess.run([sys.executable, "-m", "snakemake", *words]).returncode
         words = ["--cores", cores, *_local_limits(), *settings]
+        if holes := _holes(preset) if complete else []:
+            # First and alone: Snakemake would run again all that rests on what it makes anew.
+            print(f"Building again {len(holes)} files that no archive kept")
+            code, _, failed, _ = _run_snakemake([*holes, *words], log)
+            if code:
+                _explain(preset, failed, log)
+                return code
         code, ran, failed, cost = _run_snakemake(words, log)
         if code:
             _explain(preset, failed, log)
@@ -101,6 +120,14 @@ def reproduce(name: str, only: str | None, cores: str, dry_run: bool = False) ->
         print(f"  {study}  results/{preset.name}/tables/{study}.md")
     print(f"  report  {report}")
     return 0
+
+
+def _holes(preset: Preset) -> list[str]:
+    """Missing outputs of jobs from which another job's finished outputs were made."""
+    every = jobs(preset)
+    used = {p for job in every if all(Path(o).exists() for o in job.outputs) for p in job.inputs}
+    made_from = [job for job in every if used & set(job.outputs)]
+    return [p for job in made_from for p in job.outputs if not Path(p).exists()]
 
 
 def preset_file(name: str) -> Path:

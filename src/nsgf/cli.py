@@ -118,6 +118,45 @@ def _schema(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="where to write the JSON schema")
 
 
+def _audit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path("results/quick"),
+        help="results/<preset> or results/published/<preset> (default: results/quick)",
+    )
+    parser.add_argument("--commit", default="HEAD", help="what is trusted (default: HEAD)")
+    parser.add_argument(
+        "--recompute", type=int, default=0, metavar="N", help="run N cheap jobs again, at random"
+    )
+    parser.add_argument("--seed", type=int, help="of that draw (default: not to be foreseen)")
+    parser.add_argument(
+        "--remade", action="store_true", help="accept the same bytes from a run of your own"
+    )
+    parser.add_argument(
+        "--gate", action="store_true", help="only refuse files that must not be built upon"
+    )
+    parser.add_argument("--json", type=Path, help="where to write everything; - for the terminal")
+
+
+def _plan(parser: argparse.ArgumentParser) -> None:
+    _preset(parser)
+    parser.add_argument("--profile", help="of the run, such as slurm (default: this machine)")
+    parser.add_argument("--cores", type=int, help="jobs at a time (default: all cores)")
+    parser.add_argument("--json", dest="as_json", action="store_true", help="for machines")
+    parser.add_argument("--check", action="store_true", help="hold the last run against it")
+
+
+def _watch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--preset", type=Path, default=Path("config/quick.yaml"), help="(default: quick)"
+    )
+    parser.add_argument("--json", dest="as_json", action="store_true", help="lines, for machines")
+    parser.add_argument("--once", action="store_true", help="look once")
+    parser.add_argument("--wait", action="store_true", help="for a run to begin")
+
+
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("sinkhorn",), help="what to measure")
     parser.add_argument("--json", type=Path, help="where to write the rows")
@@ -157,9 +196,11 @@ STAGES: dict[str, tuple[str, str, Setup]] = {
     ),
     "figure": ("nsgf.stages.figure", "a figure in the paper's arrangement", _figure),
     "claims": ("nsgf.stages.claims", "judge the paper's claims", _preset),
-    "verify": ("nsgf.stages.verify", "re-hash a run against its provenance", _preset),
+    "audit": ("nsgf.audit.run", "check every number back to its bytes and command", _audit),
     "timeline": ("nsgf.stages.timeline", "when each job of a run ran", _preset),
     "publish": ("nsgf.stages.publish", "copy small results to results/published", _preset),
+    "plan": ("nsgf.plan.run", "forecast what a preset takes, or check a forecast", _plan),
+    "watch": ("nsgf.watch.run", "show the jobs of a run until it ends", _watch),
     "bench": ("nsgf.bench.run", "measure solvers side by side", _bench),
     "check": ("nsgf.stages.check", "validate a preset and count its jobs", _preset),
     "schema": ("nsgf.stages.schema", "write the JSON schema of presets", _schema),

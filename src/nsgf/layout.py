@@ -25,9 +25,15 @@ from nsgf.registry import DATASETS, METHODS
 DATA = "data/processed"
 INCEPTION = f"{DATA}/inception.json"
 PUBLISHED = "config/published.yaml"
+PUBLICATIONS = "results/published"  # committed copies of small results
 # What follows a set of samples' name where several jobs share it.
 PART, FEATURES = ".part{shard}", ".features{shard}.npz"
 Unit = dict[str, str | int]
+
+
+def manifest_path(preset: str) -> str:
+    """What is committed of a published run, with digests of all its artefacts."""
+    return f"{PUBLICATIONS}/{preset}/MANIFEST.json"
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,11 @@ class Checkout:
             (folder / name).symlink_to(ROOT / name)
         shutil.copytree(ROOT / "config", folder / "config")
         (folder / f"config/{self.name}.yaml").write_text(yaml.safe_dump(whole))
-        self.environment = os.environ | {
+        self.environment = self._environment(folder)
+
+    @staticmethod
+    def _environment(folder: Path) -> dict[str, str]:
+        return os.environ | {
             "NSGF_STATE": str(folder / "state"),
             "OMP_NUM_THREADS": "1",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -87,7 +91,7 @@ class Checkout:
 
     def command(self, *words: str) -> list[str]:
         """`make reproduce` without the set-up."""
-        driver = str(ROOT / "workflow/reproduce.py")
+        driver = str((self.folder / "workflow/reproduce.py").resolve())
         return [sys.executable, driver, "--preset", self.name, "--cores", "2", *words]
 
     def reproduce(self, *words: str) -> subprocess.CompletedProcess:

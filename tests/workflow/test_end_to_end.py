@@ -220,12 +220,9 @@ def test_a_corrupt_network_fails_with_the_jobs_own_message(undisturbed):
     kept = model.read_bytes()
     try:
         model.write_bytes(b"no network")
-        verified = undisturbed.nsgf("verify", "--preset", "config/tiny.yaml")
         result = undisturbed.reproduce()
     finally:
         model.write_bytes(kept)
-    assert verified.returncode == 1
-    assert "models/moons/velocity-t10/seed0.safetensors" in verified.stderr
     assert result.returncode == 1
     assert "job moons-sample-nsgf-10-0 failed" in result.stderr
     assert "cannot be read" in result.stderr

@@ -8,6 +8,7 @@ from nsgf.config.base import load, read_yaml
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
 from nsgf.jobs import REPORTED, jobs, targets, write_configs
+from nsgf.plan.store import store as store_forecast
 
 # Jobs are replaced by their command (exec), so that a killed Snakemake takes them along.
 shell.prefix("exec ")
@@ -18,7 +19,7 @@ try:
     PRESET = load(PRESET_FILE, Preset)
     validate(read_yaml(PRESET_FILE), "../schemas/preset.schema.json", set_default=False)
     JOBS = jobs(PRESET)
-    TARGETS = targets(PRESET, config.get("only"))
+    TARGETS = targets(PRESET, config.get("only"), bool(config.get("complete")))
     write_configs(PRESET)
 except NsgfError as error:
     raise WorkflowError(str(error))

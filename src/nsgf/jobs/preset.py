@@ -27,15 +27,15 @@ def jobs(preset: Preset) -> list[Job]:
     return [*made, reported.claims(layout, preset)]
 
 
-def targets(preset: Preset, only: str | None = None) -> list[str]:
-    """What a complete run ends with; `only` names one study.
+def targets(preset: Preset, only: str | None = None, complete: bool = False) -> list[str]:
+    """What a run ends with; `only` names one study, `complete` asks for every artefact.
 
     Raises:
         NsgfError: the preset has no study of that name.
     """
     if only:
         lookup(preset.studies, only, f"study of preset '{preset.name}'")
-    last = [j for j in jobs(preset) if j.stage in REPORTED]
+    last = [j for j in jobs(preset) if complete or j.stage in REPORTED]
     return [p for j in last if only is None or j.study == only for p in j.outputs]
 
 

@@ -25,10 +25,11 @@ def table(layout: Layout, preset: Preset, name: str) -> Job:
         for cell in cells(study)
         for unit in sample_units(study, dataset)
     ]
-    references = filled(
-        map(layout.reference, study.datasets),
-        [u for d in study.datasets for u in sample_units(study, d)],
-    )
+    references = [
+        path
+        for dataset in study.datasets
+        for path in filled([layout.reference(dataset)], sample_units(study, dataset))
+    ]
     return Job(
         "table",
         f"table-{name}",

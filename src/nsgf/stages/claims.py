@@ -11,7 +11,7 @@ from nsgf.codehash import stage_code
 from nsgf.config.base import load
 from nsgf.config.preset import Preset, Study
 from nsgf.config.published import Published
-from nsgf.jobs import claim_inputs, image_study, jobs, timed_jobs
+from nsgf.jobs import claim_inputs, image_study, timed_jobs
 from nsgf.layout import PUBLISHED, Cell, Layout, sample_units
 from nsgf.report import claims, render
 
@@ -22,7 +22,7 @@ def run(preset: Path) -> None:
     layout, reduced = Layout(f"results/{whole.name}"), bool(whole.reduced)
     tables = {n: pd.read_csv(layout.table(n)) for n in whole.studies}
     study = image_study(whole)
-    seconds, resumed = _seconds(layout, whole), _resumed(layout, whole)
+    seconds, resumed = _seconds(layout, whole), _resumed(whole)
     # A benchmark file times the last attempt only, so that a resumed job looks cheap.
     no_verdict = reduced or resumed
     findings = [
@@ -58,10 +58,9 @@ def run(preset: Path) -> None:
     )
 
 
-def _resumed(layout: Layout, preset: Preset) -> bool:
+def _resumed(preset: Preset) -> bool:
     """Whether a job whose time counts went on after a kill."""
-    timed = {name for _, name, _ in timed_jobs(preset)}
-    made = [Path(p) for job in jobs(preset) if job.name in timed for p in job.outputs]
+    made = [Path(p) for _, job, _ in timed_jobs(preset) for p in job.outputs]
     return any(read_json(p)["facts"].get("resumed_at") for p in made if p.name.endswith(SIDECAR))
 
 
@@ -93,8 +92,8 @@ def _costs(layout: Layout, study: Study | None) -> list[dict]:
 def _seconds(layout: Layout, preset: Preset) -> dict[str, float]:
     """Seconds of one training seed of the image study, by part, from the benchmark files."""
     found: dict[str, float] = {}
-    for part, name, seeds in timed_jobs(preset):
-        with Path(layout.timing(name)).open() as handle:
+    for part, job, seeds in timed_jobs(preset):
+        with Path(layout.timing(job.name)).open() as handle:
             spent = sum(float(row["s"]) for row in csv.DictReader(handle, delimiter="\t"))
         found[part] = found.get(part, 0.0) + spent / seeds
     if "velocity" in found:

@@ -1,7 +1,8 @@
 """`nsgf publish`: copy the small results of a finished run into results/published, to be committed.
 
 results/published/<preset>/{tables,figures,metrics,timings}/ with every file's provenance, and
-MANIFEST.json: the digest of each file and the commit that made them. The table in README.md between
+MANIFEST.json: the digest of each file, the commit that made them, and digests and recipes of all
+artefacts of the run: what `nsgf audit` trusts once it is committed. The table in README.md between
 its two markers is made anew from all that is published, so that it cannot say anything else.
 """
 
@@ -12,14 +13,17 @@ from pathlib import Path
 import pandas as pd
 
 from nsgf.artifact import atomic, sha256_file, sidecar, write_json, write_text
+from nsgf.audit import checks, expected
+from nsgf.audit.record import Record
+from nsgf.audit.subject import on_disk
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.config.published import Published
 from nsgf.errors import NsgfError
-from nsgf.layout import PUBLISHED, Layout
+from nsgf.layout import PUBLICATIONS, PUBLISHED, Layout, manifest_path
 from nsgf.report import render, target_tables
 
-FOLDER = Path("results/published")
+FOLDER = Path(PUBLICATIONS)
 MARKERS = ("<!-- published results: begin -->", "<!-- published results: end -->")
 KINDS = ("tables/*", "figures/*", "metrics/**/*.json", "timings/*")
 SHOWN = ("w2", "fid", "fd_effnet_lite0", "fd_classifier")
@@ -31,7 +35,8 @@ def run(preset: Path) -> None:
     """Publish what the preset's results hold.
 
     Raises:
-        NsgfError: there is nothing to publish, or the results were not made by one clean commit.
+        NsgfError: there is nothing to publish, the results were not made by one clean commit, or
+            an artefact is not what its provenance and the DAG say.
     """
     whole = load(preset, Preset)
     source, target = Path(Layout(f"results/{whole.name}").root), FOLDER / whole.name
@@ -46,14 +51,34 @@ def run(preset: Path) -> None:
             f"the tables were not made by one clean commit: {', '.join(map(str, commits))}",
             "commit, remove the tables and run make reproduce again",
         )
+    artefacts = _artefacts(whole)
     shutil.rmtree(target, ignore_errors=True)
     for path in files:
         with atomic(target / path.relative_to(source)) as temporary:
             shutil.copyfile(path, temporary)
     digests = {str(p.relative_to(source)): sha256_file(p) for p in files}
     manifest = {"commit": commits[0], "title": whole.title, "files": digests}
-    write_json(target / "MANIFEST.json", manifest)
+    manifest["artefacts"] = artefacts
+    write_json(Path(manifest_path(whole.name)), manifest)
     write_readme(Path("README.md"))
+
+
+def _artefacts(preset: Preset) -> dict[str, list[str]]:
+    """Of every artefact the digests of its bytes and provenance, and its recipe.
+
+    Raises:
+        NsgfError: one is missing, altered or stale.
+    """
+    jobs = expected.of_preset(preset)
+    run = on_disk(preset.name, jobs, Record())
+    if found := sorted(checks.by_itself(run), key=lambda f: f.rank):
+        raise NsgfError(
+            f"{len(found)} artefacts are not what they should be, first of all {found[0].path}:"
+            f" {found[0].kind}, {found[0].why}",
+            f"run: make reproduce PRESET={preset.name}",
+        )
+    recipes = expected.recipes(jobs)
+    return {p: [f.sha256, f.provenance, recipes[p]] for p, f in run.files.items()}
 
 
 def write_readme(readme: Path) -> None:

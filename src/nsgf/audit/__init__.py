@@ -1,0 +1,1 @@
+"""Check every number of a run back to its bytes and its command, against a git commit."""

@@ -1,0 +1,90 @@
+"""A git commit as the root of trust: what it holds, read from its objects and not from the tree."""
+
+import os
+import subprocess
+from functools import cached_property
+from pathlib import Path
+
+from nsgf.errors import NsgfError
+
+# Replacement objects would let a repository show other content under a commit's name.
+ENVIRONMENT = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_OPTIONAL_LOCKS": "0"}
+
+
+class Commit:
+    """A commit of the repository that holds `folder`.
+
+    Raises:
+        NsgfError: there is no repository, no such commit, or its objects are damaged.
+    """
+
+    def __init__(self, name: str = "HEAD", folder: Path = Path()):
+        self.folder = folder
+        try:
+            self.id = self._git("rev-parse", "--verify", f"{name}^{{commit}}").decode().strip()
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise NsgfError(
+                f"there is no git commit '{name}' to judge by", "run it in a clone of the project"
+            ) from error
+
+    def check_objects(self) -> None:
+        """Hash every object of the repository: each must be what its name says.
+
+        Raises:
+            NsgfError: one is not.
+        """
+        try:
+            self._git("fsck", "--no-dangling", "--no-progress")
+        except subprocess.CalledProcessError as error:
+            said = error.stderr.decode(errors="replace").strip().splitlines()
+            raise NsgfError(
+                f"the repository's objects are damaged: {said[0] if said else 'git fsck failed'}",
+                "clone it anew from where you trust it",
+            ) from error
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """Object name of every file."""
+        listing = self._git("ls-tree", "-r", "-z", self.id).decode()
+        rows = [line.split("\t", 1) for line in listing.split("\0") if line]
+        return {path: about.split()[2] for about, path in rows}
+
+    def read(self, path: str) -> bytes | None:
+        """Content of a file; None if the commit has no such file."""
+        name = self.files.get(path)
+        return None if name is None else self._git("cat-file", "blob", name)
+
+    def read_at(self, commit: str, path: str) -> bytes | None:
+        """Content of a file in another commit; None if there is none."""
+        there = self._git("ls-tree", commit, "--", path)
+        return self._git("cat-file", "blob", there.split()[2].decode()) if there else None
+
+    def names_of(self, paths: list[str]) -> list[str]:
+        """Object names that files of the work tree would have."""
+        given = "".join(f"{p}\n" for p in paths).encode()
+        return (
+            self._git("hash-object", "--no-filters", "--stdin-paths", stdin=given).decode().split()
+        )
+
+    def holds(self, other: str) -> bool:
+        """Whether `other` is this commit or one before it."""
+        words = ["git", "-C", str(self.folder), "merge-base", "--is-ancestor", other, self.id]
+        return subprocess.run(words, capture_output=True, env=_environment()).returncode == 0
+
+    def export(self, name: str, folder: Path, *paths: str) -> None:
+        """Write `paths` as they were at commit `name` into `folder`."""
+        there = [p for p in paths if self._git("ls-tree", name, "--", p)]
+        archive = self._git("archive", "--format=tar", name, "--", *there)
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["tar", "-x", "-C", str(folder)], input=archive, check=True)
+
+    def _git(self, *words: str, stdin: bytes | None = None) -> bytes:
+        command = ["git", "-C", str(self.folder), *words]
+        result = subprocess.run(
+            command, input=stdin, capture_output=True, check=True, env=_environment()
+        )
+        return result.stdout
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | ENVIRONMENT

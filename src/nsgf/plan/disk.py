@@ -1,0 +1,69 @@
+"""Bytes that a job leaves, from the shapes of its arrays."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from nsgf.config.pool import PoolStage
+from nsgf.config.preset import Preset, Study
+from nsgf.jobs import Job
+from nsgf.plan.nets import size_of
+from nsgf.plan.reference import Figures
+from nsgf.plan.work import FEATURES, evaluations, units_of, used_spaces
+from nsgf.registry import DATASETS
+from nsgf.stages.unit import Unit
+
+FLOAT = 4
+
+
+def disk_bytes(job: Job, preset: Preset, figures: Figures) -> float:
+    """Disk that the outputs of `job` take; a small file or a sidecar counts a block."""
+    constants = figures.disk
+    small = constants["file_bytes"] * len(job.outputs) + constants.get(job.stage, 0)
+    study = preset.studies.get(job.study)
+    if job.stage not in ARRAYS or study is None or job.config is None:
+        return small
+    count = ARRAYS[job.stage]
+    return small + sum(count(job.config[1], study, unit, constants) for unit in units_of(job))
+
+
+def _pool(stage: PoolStage, study: Study, unit: Unit, constants: dict) -> float:
+    pool, d = stage.pool, _numbers(unit)
+    batches, width = pool.batches / pool.shards, np.dtype(pool.dtype).itemsize
+    rows = batches * stage.flow.steps * pool.batch_size
+    if pool.storage == "points":
+        return 2 * rows * d * width
+    return rows * (8 + constants["row_entries"] * (2 + width)) + 9 * batches * pool.batch_size
+
+
+def _train(stage, study: Study, unit: Unit, constants: dict) -> float:
+    return FLOAT * size_of(stage.training.net, DATASETS[unit["dataset"]].shape).parameters
+
+
+def _sample(stage, study: Study, unit: Unit, constants: dict) -> float:
+    states = (evaluations(stage, study) + 1) * stage.sampling.path_samples
+    d = _numbers(unit)
+    return FLOAT * (stage.sampling.n_samples * d + states * (d + 1))
+
+
+def _reference(stage, study: Study, unit: Unit, constants: dict) -> float:
+    return FLOAT * stage.metrics.n_test * sum(FEATURES[s] for s in used_spaces(stage.metrics))
+
+
+def _evaluate(stage, study: Study, unit: Unit, constants: dict) -> float:
+    image = DATASETS[unit["dataset"]].is_image
+    return 2 * stage.metrics.neighbours * _numbers(unit) if image else 0.0
+
+
+def _numbers(unit: Unit) -> int:
+    return math.prod(DATASETS[unit["dataset"]].shape)
+
+
+ARRAYS: dict[str, Callable[..., float]] = {
+    "build-pool": _pool,
+    "train": _train,
+    "sample": _sample,
+    "reference": _reference,
+    "evaluate": _evaluate,
+}

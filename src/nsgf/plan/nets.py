@@ -1,0 +1,118 @@
+"""Size and cost of a network, from its configuration alone: importing torch takes seconds."""
+
+import functools
+import math
+from dataclasses import dataclass
+
+from nsgf.config.train import ClassifierNet, MLPNet, Net, PhaseNet, UNetNet
+
+
+@dataclass(frozen=True)
+class NetSize:
+    """Weights, and what one sample's forward pass computes and keeps for the backward pass."""
+
+    parameters: int = 0
+    macs: int = 0  # multiply-adds
+    activations: int = 0  # numbers
+
+    def __add__(self, other: "NetSize") -> "NetSize":
+        return NetSize(
+            self.parameters + other.parameters,
+            self.macs + other.macs,
+            self.activations + other.activations,
+        )
+
+
+@functools.cache
+def size_of(net: Net, shape: tuple[int, ...]) -> NetSize:
+    """Size of `net` on points of `shape`, (d,) or (channels, height, width)."""
+    return SIZES[net.kind](net, shape)
+
+
+def _total(layers) -> NetSize:
+    return sum(layers, NetSize())
+
+
+def _linear(before: int, after: int) -> NetSize:
+    return NetSize((before + 1) * after, before * after, after)
+
+
+def _conv(before: int, after: int, places: int, side: int = 3, bias: int = 1) -> NetSize:
+    weights = before * after * side**2
+    return NetSize(weights + bias * after, weights * places, after * places)
+
+
+def _norm(channels: int, places: int) -> NetSize:
+    return NetSize(2 * channels, 0, 2 * channels * places)  # itself and the activation after it
+
+
+def _mlp(net: MLPNet, shape: tuple[int, ...]) -> NetSize:
+    d, w = math.prod(shape), net.width
+    hidden = (_linear(w, w) for _ in range(net.depth - 1))
+    return _total([_linear(d + 1, w), *hidden, _linear(w, d)])
+
+
+def _phase(net: PhaseNet, shape: tuple[int, ...]) -> NetSize:
+    before, side, layers = shape[0], shape[-1], []
+    for after in net.channels:
+        layers.append(_conv(before, after, side**2))
+        before, side = after, side // 2
+    return _total([*layers, _linear(before * side**2, 1)])
+
+
+def _classifier(net: ClassifierNet, shape: tuple[int, ...]) -> NetSize:
+    before, side, layers = shape[0], shape[-1], []
+    for after, kernel in ((16, 5), (32, 3), (64, 3)):
+        side = math.ceil(side / 2)
+        layers += [_conv(before, after, side**2, kernel, bias=0), _norm(after, side**2)]
+        before = after
+    return _total([*layers, _linear(before * side**2, 128), _linear(128, net.classes)])
+
+
+def _unet(net: UNetNet, shape: tuple[int, ...]) -> NetSize:
+    """Follows torchcfm's UNetModel: down, middle, up, each level with its skips."""
+    colours, side = shape[0] * net.patch**2, shape[-1] // net.patch
+    time = 4 * net.channels
+    widths = [net.channels * m for m in net.multipliers]
+    layers = [_linear(net.channels, time), _linear(time, time)]
+    layers.append(_conv(colours, widths[0], side**2))
+    now, skips, rate = widths[0], [widths[0]], 1
+
+    def level(before: int, after: int) -> list[NetSize]:
+        block = [_residual(before, after, time, side**2)]
+        return block + ([_attention(after, side**2)] if rate in net.attention_downsampling else [])
+
+    for i, width in enumerate(widths):
+        for _ in range(net.depth):
+            layers += level(now, width)
+            now = width
+            skips.append(now)
+        if i + 1 < len(widths):
+            side, rate = side // 2, rate * 2
+            layers.append(_conv(now, now, side**2))
+            skips.append(now)
+    middle = _residual(now, now, time, side**2)
+    layers += [middle, _attention(now, side**2), middle]
+    for i, width in reversed(list(enumerate(widths))):
+        for _ in range(net.depth + 1):
+            layers += level(now + skips.pop(), width)
+            now = width
+        if i:
+            side, rate = side * 2, rate // 2
+            layers.append(_conv(now, now, side**2))
+    return _total([*layers, _norm(now, side**2), _conv(widths[0], colours, side**2)])
+
+
+def _residual(before: int, after: int, time: int, places: int) -> NetSize:
+    skip = NetSize() if before == after else _conv(before, after, places, side=1)
+    inner = _norm(before, places) + _conv(before, after, places) + _linear(time, after)
+    return inner + _norm(after, places) + _conv(after, after, places) + skip
+
+
+def _attention(channels: int, places: int) -> NetSize:
+    maps = _conv(channels, 3 * channels, places, side=1) + _conv(channels, channels, places, side=1)
+    weights = NetSize(0, 2 * channels * places**2, 2 * places**2)
+    return _norm(channels, places) + maps + weights
+
+
+SIZES = {"mlp": _mlp, "unet": _unet, "phase_cnn": _phase, "classifier": _classifier}

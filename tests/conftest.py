@@ -1,0 +1,39 @@
+"""One small run for all tests that look at a run: watched while it ran, and finished."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.checkout import Checkout, preset, shrink
+
+Watched = tuple[Checkout, list[dict], int]
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory) -> Watched:
+    """A run of the 2-D study with one method; what `nsgf watch` said of it, and its exit code."""
+    whole = shrink(preset("quick") | {"name": "tiny"}, iterations=200, samples=256)
+    study = whole["studies"]["table1"]
+    study |= {"datasets": ["moons"], "methods": ["nsgf"], "train_seeds": 1, "targets": None}
+    study["networks"]["velocity"] |= {"iterations": 6000, "log_every": 10}
+    del study["trajectories"]["t10_geomloss"], whole["studies"]["table3"]
+    whole["figures"] = {}
+    checkout = Checkout(tmp_path_factory.mktemp("watched"), whole)
+    words = "--wait", "--json"
+    watch = subprocess.Popen(
+        [Path(sys.executable).parent / "nsgf", "watch", "--preset", "config/tiny.yaml", *words],
+        cwd=checkout.folder,
+        env=checkout.environment,
+        text=True,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        result = checkout.reproduce()
+        said = watch.communicate(timeout=60)[0]
+    finally:
+        watch.kill()
+    assert result.returncode == 0, result.stdout + result.stderr
+    return checkout, [json.loads(line) for line in said.splitlines()], watch.returncode

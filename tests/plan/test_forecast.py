@@ -1,0 +1,138 @@
+"""The cost model: network sizes are exact, work adds up, and more work costs more."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.jobs import jobs
+from nsgf.plan.forecast import HERE, NO_MODEL, SCALED, SHIPPED, _Known, _of, forecast
+from nsgf.plan.history import Measured
+from nsgf.plan.nets import size_of
+from nsgf.plan.reference import figures
+from nsgf.plan.work import work_of
+from nsgf.registry import DATASETS, NETS, module_of
+
+ROOT = Path(__file__).parents[2]
+QUICK, CPU, PAPER = (load(ROOT / f"config/{n}.yaml", Preset) for n in ("quick", "cpu", "paper"))
+
+
+def changed(path: str, value: object) -> Preset:
+    """Quick with the setting at `path` changed."""
+    whole = QUICK.model_dump(mode="json")
+    *way, last = path.split(".")
+    place = whole
+    for key in way:
+        place = place[key]
+    place[last] = value
+    return Preset.model_validate(whole)
+
+
+def seconds(preset: Preset, stage: str, study: str) -> float:
+    return sum(p.seconds for p in forecast(preset) if (p.job.stage, p.job.study) == (stage, study))
+
+
+@pytest.mark.parametrize("preset", [QUICK, CPU, PAPER], ids=lambda p: p.name)
+def test_parameters_are_those_of_the_real_network(preset):
+    for study in preset.studies.values():
+        shape = DATASETS[study.datasets[0]].shape
+        for training in study.networks.values():
+            with torch.device("meta"):
+                real = module_of(NETS[training.net.kind]).Net(training.net, shape)
+            expected = sum(p.numel() for p in real.parameters())
+            assert size_of(training.net, shape).parameters == expected
+
+
+def test_multiply_adds_are_those_that_torch_counts():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    for name in ("velocity", "phase", "classifier"):
+        net, shape = QUICK.studies["table3"].networks[name].net, (1, 28, 28)
+        with torch.device("meta"):
+            real = module_of(NETS[net.kind]).Net(net, shape)
+            inputs = [torch.empty(1, 784), torch.empty(1)][: 2 if name == "velocity" else 1]
+        with FlopCounterMode(display=False) as counter:
+            real(*inputs)
+        assert size_of(net, shape).macs == pytest.approx(counter.get_total_flops() / 2, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("path", "factor", "stage"),
+    [
+        ("studies.table1.networks.velocity.iterations", 4, "train"),
+        ("studies.table1.networks.ot_cfm.batch_size", 2, "train"),
+        ("studies.table1.sampling.n_samples", 2, "sample"),
+        ("studies.table1.trajectories.t10.pool.batches", 2, "build-pool"),
+        ("studies.table1.metrics.floor_draws", 2, "reference"),
+        ("studies.table3.networks.straight.net.channels", 2, "train"),
+        ("studies.table3.sampling.n_samples", 2, "evaluate"),
+        ("studies.table3.targets.problems", 2, "targets"),
+    ],
+)
+def test_more_work_costs_more(path, factor, stage):
+    value = QUICK.model_dump()
+    for key in path.split("."):
+        value = value[key]
+    study = path.split(".")[1]
+    assert seconds(changed(path, factor * value), stage, study) > seconds(QUICK, stage, study)
+
+
+def test_regrouping_units_changes_only_the_number_of_starts():
+    for stage, kind in (("train", "train"), ("sample", "sample"), ("evaluate", "evaluate")):
+        alone = changed(f"studies.table1.resources.{kind}.units_per_job", 1)
+        count = [
+            sum(j.stage == stage and j.study == "table1" for j in jobs(p)) for p in (QUICK, alone)
+        ]
+        start = figures().seconds["cpu"][f"start {stage}"]
+        extra = seconds(alone, stage, "table1") - seconds(QUICK, stage, "table1")
+        assert count[1] > count[0]
+        assert extra == pytest.approx((count[1] - count[0]) * start)
+
+
+def measured(preset: Preset, slower: float) -> list[Measured]:
+    """A machine `slower` times as slow as the reference, that has run `preset`."""
+    made = [(job, work_of(job, preset)) for job in jobs(preset)]
+    return [Measured(j.stage, w, slower * figures().cost(w), 321.0) for j, w in made]
+
+
+def test_the_same_work_takes_what_it_took_here():
+    for p, plain in zip(forecast(QUICK, measured(QUICK, 3)), forecast(QUICK), strict=True):
+        assert (p.source, plain.source) == (HERE, SHIPPED)
+        assert p.seconds == pytest.approx(3 * plain.seconds)
+        assert p.memory_mb == 321
+
+
+def test_other_work_of_the_same_kind_is_scaled_by_the_speed_of_this_machine():
+    larger = changed("studies.table1.networks.velocity.iterations", 12000)
+    plain = {p.job.name: p for p in forecast(larger)}
+    for p in forecast(larger, measured(QUICK, 3)):
+        assert p.seconds == pytest.approx(3 * plain[p.job.name].seconds)
+        if "train-velocity-t10" in p.job.name:
+            assert p.source == SCALED
+            assert 3 < p.reach < 4
+
+
+def test_a_cpu_run_says_nothing_about_a_gpu():
+    trained = [p for p in forecast(PAPER, measured(CPU, 3)) if p.job.stage == "train"]
+    assert {p.source for p in trained} == {SHIPPED}
+    assert all(p.gpu_s > 0 and p.cpu_s == 0 for p in trained)
+
+
+def test_a_stage_without_a_model_is_guessed_and_says_so():
+    job = replace(jobs(QUICK)[0], stage="polish")
+    rates = figures()
+    found = _of(job, work_of(job, QUICK), QUICK, _Known([], rates), rates)
+    assert found.source == NO_MODEL
+    assert found.seconds == rates.seconds["cpu"]["start default"]
+
+
+def test_the_papers_forecast_is_of_its_order_of_magnitude():
+    days = sum(p.gpu_s for p in forecast(PAPER)) / 86400
+    assert 1 < days < 14
+    pools = sum(p.disk_bytes for p in forecast(PAPER) if p.job.stage == "build-pool")
+    assert 1e9 < pools < 1e11
+    assert all(math.isfinite(p.seconds) and p.seconds > 0 for p in forecast(PAPER))

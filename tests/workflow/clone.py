@@ -1,0 +1,84 @@
+"""A whole checkout of the project in a temporary folder, under git, as a stranger has it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from tests.workflow.checkout import ROOT, Checkout
+
+HELD = ("Snakefile", "Makefile", "README.md", "environment.yml", "pyproject.toml", "dvc.yaml")
+FOLDERS = ("workflow", "src", "config", "profiles", "requirements")
+WHO = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+
+
+class Clone(Checkout):
+    """A git repository with the code, one preset, and the environment of the running tests."""
+
+    def __init__(self, folder: Path, whole: dict):
+        folder.mkdir(parents=True, exist_ok=True)
+        skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        for name in HELD:
+            shutil.copy2(ROOT / name, folder / name)
+        for name in FOLDERS:
+            shutil.copytree(ROOT / name, folder / name, ignore=skip)
+        shutil.copy2(ROOT / ".dvcignore", folder / ".dvcignore")
+        (folder / f"config/{whole['name']}.yaml").write_text(yaml.safe_dump(whole))
+        pipeline = (folder / "dvc.yaml").read_text()
+        (folder / "dvc.yaml").write_text(
+            pipeline.replace("preset: quick", f"preset: {whole['name']}")
+        )
+        shutil.copy2(ROOT / ".gitignore", folder / ".gitignore")
+        self._enter(folder, whole["name"])
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.dvc("init", "--quiet")
+        self.dvc("config", "core.analytics", "false")
+        self.commit("Start")
+
+    @classmethod
+    def of(cls, other: "Clone", folder: Path) -> "Clone":
+        """A fresh clone of another one: what git holds, and nothing else."""
+        words = ["git", "clone", "--quiet", str(other.folder), str(folder)]
+        subprocess.run(words, check=True, capture_output=True)
+        clone = cls.__new__(cls)
+        clone._enter(folder, other.name)
+        return clone
+
+    def _enter(self, folder: Path, name: str) -> None:
+        """Names, environment and a .venv that leads to the running one."""
+        self.folder, self.name = folder, name
+        self.environment = self._environment(folder)
+        self.environment["PYTHONPATH"] = str(folder / "src")
+        running = Path(sys.executable).parents[1]
+        (folder / ".venv").mkdir()
+        for part in ("bin", "lib", "pyvenv.cfg"):
+            (folder / ".venv" / part).symlink_to(running / part)
+        (folder / ".venv/.ready").touch()  # newer than the locks: `make` has nothing to install
+
+    def git(self, *words: str) -> str:
+        """A git command's output."""
+        command = ["git", *WHO, *words]
+        return subprocess.run(
+            command, cwd=self.folder, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def commit(self, subject: str) -> str:
+        """Commit everything; returns the commit."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", subject)
+        return self.git("rev-parse", "HEAD")
+
+    def dvc(self, *words: str, check: bool = True) -> subprocess.CompletedProcess:
+        """A DVC command."""
+        result = subprocess.run(
+            [sys.executable, "-m", "dvc", *words],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert not check or result.returncode == 0, result.stdout + result.stderr
+        return result

@@ -1,0 +1,156 @@
+"""DVC as the archive: restored anywhere, rerun exactly, and never a record of a forgery."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nsgf.artifact import sha256_file
+from tests.workflow.clone import Clone
+from tests.workflow.conftest import REMOTE
+
+MODEL = "results/small/models/moons/velocity-t10/seed0.safetensors"
+
+
+@pytest.fixture
+def pulled(published, tmp_path) -> Clone:
+    clone = Clone.of(published, tmp_path / "pulled")
+    clone.dvc("pull", "--allow-missing")
+    return clone
+
+
+def digests(clone: Clone, *folders: str) -> dict[str, str]:
+    """SHA-256 of every file of these folders of the run."""
+    root = clone.results
+    return {
+        str(p.relative_to(root)): sha256_file(p)
+        for folder in folders
+        for p in sorted((root / folder).rglob("*"))
+        if p.is_file() and not p.name.endswith(".prov.json")
+    }
+
+
+def ran(clone: Clone) -> set[str]:
+    """Jobs of the last call of Snakemake."""
+    text = (clone.folder / f"logs/{clone.name}/snakemake.log").read_text()
+    return set(re.findall(r"^(?:local)?rule ([^:\s]+):", text, flags=re.MULTILINE))
+
+
+def test_a_pulled_clone_is_complete_but_for_the_pools_and_sound(published, pulled):
+    parts = ("models", "samples", "metrics", "tables", "figures")
+    assert digests(pulled, *parts) == digests(published, *parts)
+    assert not (pulled.results / "pools").exists()
+    result = pulled.nsgf("audit", "results/small")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_pools_are_built_again_bit_for_bit_and_nothing_else_is(published, pulled):
+    result = pulled.dvc("repro")
+    assert "files that no archive kept" in result.stdout
+    assert digests(pulled, "pools") == digests(published, "pools")
+    assert not (pulled.folder / "logs/small/mnist-train-velocity-t5-0.log").exists()
+    assert ran(pulled) <= {"reproduce"}
+    audit = pulled.nsgf("audit", "results/small", "--remade")
+    assert audit.returncode == 0, audit.stdout + audit.stderr
+
+
+def test_a_changed_parameter_reruns_what_depends_on_it_and_records_no_stale_result(pulled):
+    path = pulled.folder / "config/small.yaml"
+    whole = yaml.safe_load(path.read_text())
+    whole["studies"]["table3"]["sampling"]["omega"] = 0.5
+    path.write_text(yaml.safe_dump(whole))
+    before = digests(pulled, "models")
+    recorded = (pulled.folder / "dvc.lock").read_text()
+    pulled.dvc("repro")
+    work = {j for j in ran(pulled) if not j.startswith(("figure", "table", "targets", "claims"))}
+    assert {j for j in work if j != "reproduce"} == {
+        f"mnist-{stage}-{method}-0"
+        for stage in ("sample", "evaluate")
+        for method in ("nsgf++", "straight")
+    }
+    assert digests(pulled, "models") == before
+    assert (pulled.folder / "dvc.lock").read_text() != recorded
+    # Publishing judges every artefact by the code and settings that are here.
+    pulled.commit("Take longer steps")
+    for table in (pulled.results / "tables").glob("*"):
+        table.unlink()  # tables name the commit that made them
+    assert pulled.reproduce().returncode == 0
+    done = pulled.nsgf("publish", "--preset", "config/small.yaml")
+    assert done.returncode == 0, done.stderr
+    pulled.dvc("repro")
+    pulled.commit("Publish")
+    audit = pulled.nsgf("audit", "results/small")
+    assert audit.returncode == 0, audit.stdout + audit.stderr
+
+
+@pytest.mark.parametrize("consistent", [False, True])
+def test_repro_refuses_a_tampered_file_before_it_can_launder_it(pulled, monkeypatch, consistent):
+    from tests.workflow.test_audit import flip, forge
+
+    monkeypatch.chdir(pulled.folder)
+    recorded = Path("dvc.lock").read_text()
+    (forge if consistent else flip)(Path(MODEL))
+    result = pulled.dvc("repro", check=False)
+    assert result.returncode != 0
+    assert MODEL in result.stdout + result.stderr
+    assert Path("dvc.lock").read_text() == recorded
+    assert not Path("logs/small").exists()
+    pulled.dvc("checkout", "--force", "--allow-missing")
+    assert pulled.nsgf("audit", "results/small", "--gate").returncode == 0
+
+
+def test_the_gate_judges_by_the_lock_where_nothing_is_published(pulled, monkeypatch):
+    from tests.workflow.test_audit import forge
+
+    monkeypatch.chdir(pulled.folder)
+    shutil.rmtree("results/published/small")
+    pulled.commit("Withdraw")
+    assert pulled.nsgf("audit", "results/small", "--gate").returncode == 0
+    forge(Path(MODEL))
+    result = pulled.nsgf("audit", "results/small", "--gate")
+    assert result.returncode == 1
+    assert MODEL in result.stderr
+
+
+@pytest.fixture
+def s3():
+    """An S3 server on loopback, with one bucket."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+    client = boto3.client(
+        "s3",
+        endpoint_url=address,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket="nsgf")
+    yield address, keys
+    server.stop()
+
+
+def test_an_s3_remote_gives_back_the_same_bytes(published, tmp_path, s3):
+    address, keys = s3
+    source = Clone.of(published, tmp_path / "source")
+    for clone in (source, target := Clone.of(published, tmp_path / "target")):
+        clone.environment |= keys
+        clone.dvc("remote", "add", "--default", "cloud", "s3://nsgf/archive")
+        clone.dvc("remote", "modify", "cloud", "endpointurl", address)
+    source.dvc("pull", "--allow-missing", "--remote", REMOTE)
+    source.dvc("push")
+    target.dvc("pull", "--allow-missing")
+    assert digests(target, "models", "tables") == digests(published, "models", "tables")
+    audit = target.nsgf("audit", "results/small", "--commit", published.git("rev-parse", "HEAD"))
+    assert audit.returncode == 0, audit.stdout + audit.stderr
+    text = "".join(
+        p.read_text(errors="replace") for p in target.folder.rglob("*.prov.json") if p.is_file()
+    )
+    assert os.environ.get("AWS_SECRET_ACCESS_KEY", "no secret at all") not in text
