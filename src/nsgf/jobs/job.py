@@ -35,6 +35,11 @@ class Job:
         return [p for p in self.outputs if self.stage in REPORTED and p.endswith(shown)]
 
     @property
+    def kept(self) -> list[str]:
+        """Outputs that stay."""
+        return [p for p in self.outputs if p not in self.temporary]
+
+    @property
     def others(self) -> list[str]:
         """Outputs that stay and that the HTML report leaves out."""
-        return [p for p in self.outputs if p not in (*self.shown, *self.temporary)]
+        return [p for p in self.kept if p not in self.shown]
