@@ -1,4 +1,4 @@
-"""One small run for all tests that look at a run: watched while it ran, and finished."""
+"""Small runs that several test files share."""
 
 import json
 import subprocess
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import tiny_run
 from tests.workflow.checkout import Checkout, preset, shrink
 
 Watched = tuple[Checkout, list[dict], int]
@@ -37,3 +38,9 @@ def watched(tmp_path_factory) -> Watched:
         watch.kill()
     assert result.returncode == 0, result.stdout + result.stderr
     return checkout, [json.loads(line) for line in said.splitlines()], watch.returncode
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """A finished tiny run; a test that alters a file of it puts it back."""
+    return tiny_run.run(tmp_path_factory.mktemp("small"))

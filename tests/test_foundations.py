@@ -150,6 +150,7 @@ def test_one_methods_code_is_not_anothers():
 
 ORDER = [
     "errors",
+    "private",
     "registry",
     "rng",
     "shards",
@@ -168,6 +169,7 @@ ORDER = [
     "metrics",
     "layout",
     "jobs",
+    "crate",
     "report",
     "audit",
     "bench",

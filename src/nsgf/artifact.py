@@ -19,8 +19,10 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 from nsgf.errors import NsgfError
+from nsgf.private import redact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,9 +149,28 @@ def read_npy(path: Path, mapped: bool = False) -> "np.ndarray":
     import numpy as np
 
     try:
-        # Copy on write: torch warns of memory that it may not write.
-        return np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False)
+        if mapped:  # copy on write: torch warns of memory that it may not write
+            return np.lib.format.open_memmap(path, mode="c")
+        with Path(path).open("rb") as handle:  # np.load would open a zip archive too
+            return np.lib.format.read_array(handle, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
+        raise NsgfError(
+            f"'{path}' cannot be read: {error}", "remove it and run make reproduce again"
+        ) from error
+
+
+def read_npz(path: Path, name: str) -> "np.ndarray":
+    """One array of a .npz file, without running code.
+
+    Raises:
+        NsgfError: the file is missing or damaged, or lacks that array.
+    """
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return stored[name]
+    except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile) as error:
         raise NsgfError(
             f"'{path}' cannot be read: {error}", "remove it and run make reproduce again"
         ) from error
@@ -177,7 +198,7 @@ def record(
     """
     body = {
         "stage": stage,
-        "command": shlex.join(["nsgf", *sys.argv[1:]]),
+        "command": redact(shlex.join(["nsgf", *sys.argv[1:]])),
         "config": config,
         "config_sha256": sha256_json(config),
         "seed": seed,

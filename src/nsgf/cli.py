@@ -14,6 +14,7 @@ from nsgf.stages.unit import parse_unit
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
+LARGE = ("samples", "pools", "models")  # kinds of files that a crate can leave out
 Setup = Callable[[argparse.ArgumentParser], None]
 
 
@@ -114,6 +115,26 @@ def _figure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figure", required=True, help="a figure of the preset")
 
 
+def _crate(parser: argparse.ArgumentParser) -> None:
+    _preset(parser)
+    parser.add_argument("--out", type=Path, required=True, help="NAME.zip, or a new folder")
+    parser.add_argument(
+        "--without",
+        type=_kinds,
+        default=(),
+        help="kinds of files to name, with digests, but not to hold: samples,pools,models",
+    )
+    parser.add_argument("--agent", help="name of the person who ran it, if it is to stand there")
+
+
+def _check_dataset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="a data set of src/nsgf/registry.py")
+    parser.add_argument("--registry", type=Path, help="the file that describes image sets")
+    parser.add_argument(
+        "--data", type=Path, default=Path("data/processed"), help="folder of the image sets"
+    )
+
+
 def _schema(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="where to write the JSON schema")
 
@@ -201,6 +222,12 @@ STAGES: dict[str, tuple[str, str, Setup]] = {
     "publish": ("nsgf.stages.publish", "copy small results to results/published", _preset),
     "plan": ("nsgf.plan.run", "forecast what a preset takes, or check a forecast", _plan),
     "watch": ("nsgf.watch.run", "show the jobs of a run until it ends", _watch),
+    "crate": ("nsgf.stages.crate", "export a finished run as an RO-Crate", _crate),
+    "check-dataset": (
+        "nsgf.stages.check_dataset",
+        "validate a data set that you have added",
+        _check_dataset,
+    ),
     "bench": ("nsgf.bench.run", "measure solvers side by side", _bench),
     "check": ("nsgf.stages.check", "validate a preset and count its jobs", _preset),
     "schema": ("nsgf.stages.schema", "write the JSON schema of presets", _schema),
@@ -269,6 +296,14 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a count of 1 or more")
     return int(text)
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(text.split(","))
+    if wrong := sorted(set(kinds) - set(LARGE)):
+        known = ", ".join(LARGE)
+        raise argparse.ArgumentTypeError(f"'{wrong[0]}' is none of {known}")
+    return kinds
 
 
 def _pair(text: str) -> tuple[str, str]:

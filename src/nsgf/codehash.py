@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent
 # stage's hash one by one, as `entries`.
 NOT_CODE = {
     f"{PACKAGE}.{name}"
-    for name in ("registry", "errors", "progress", "codehash", "artifact", "state")
+    for name in ("registry", "errors", "private", "progress", "codehash", "artifact", "state")
 }
 
 
@@ -138,8 +138,11 @@ def stage_code(
     modules, entries = [STAGES[stage], *used], []
     if stage in ("table", "targets-table", "figure", "claims"):
         entries += [*DATASETS.items(), *METHODS.items()]  # labels, order and aliases
+    if stage == "figure":
+        modules += [module for spec in DATASETS.values() for module in spec.modules]
     if dataset:
         entries.append(DATASETS[dataset])
+        modules += DATASETS[dataset].modules
     if network:
         entries.append(NETWORKS[network])
         modules.append(NETWORKS[network].module)

@@ -16,7 +16,10 @@ from nsgf.errors import NsgfError
 
 @dataclass(frozen=True)
 class Dataset:
-    """A source law, a target law and the shape of one point."""
+    """A source law, a target law and the shape of one point.
+
+    A 2-D law is a name in nsgf.data.synthetic, or a module of its own with `sample(n, generator)`.
+    """
 
     label: str
     shape: tuple[int, ...]
@@ -27,6 +30,11 @@ class Dataset:
     @property
     def is_image(self) -> bool:
         return len(self.shape) == 3
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Laws that are modules of their own."""
+        return tuple(law for law in (self.source, self.target) if is_module(law))
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Method:
     nfe_of: str | None = None  # takes as many evaluations as this method needed on average
     same_as: str | None = None  # prints this method's numbers: identical network and sampler
     backend: str = "newton"  # solver that computes its pool's velocities, a key of BACKENDS
+    objective: str = ""  # module of its first network's objective, where NETWORKS has none for it
 
     @property
     def needs_pool(self) -> bool:
@@ -99,6 +108,8 @@ METHODS = {
     ),
 }
 
+# A method that brings its own objective needs no line in NETWORKS.
+NETWORKS |= {m.networks[0]: Network(m.objective) for m in METHODS.values() if m.objective}
 
 # Modules that are loaded by a name in the configuration.
 NETS = {
@@ -135,6 +146,11 @@ def lookup(table: Mapping, name: str, what: str):
     near = difflib.get_close_matches(name, list(table), n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     raise NsgfError(f"unknown {what} '{name}'", f"{hint}known: {', '.join(sorted(table))}")
+
+
+def is_module(name: str) -> bool:
+    """Whether a name of a law is a module's path."""
+    return "." in name
 
 
 def module_of(path: str) -> ModuleType:

@@ -89,7 +89,7 @@ def test_the_score_is_made_from_joined_probabilities(tmp_path):
     paths = [tmp_path / f"{k}.npz" for k in range(2)]
     for path, part in zip(paths, np.split(images, [FEATURE_BATCH]), strict=True):
         embedding.save(path, {"inception": embedding.embed(genuine, part)})
-    joined = embedding.load(paths, "inception")
+    joined = embedding.load(paths, genuine)
     assert joined.features.tobytes() == whole.features.tobytes()
     assert joined.probabilities.tobytes() == whole.probabilities.tobytes()
     plain = Extractor("effnet_lite0", "", None, rows, rows)
@@ -113,7 +113,8 @@ def shorten() -> None:
     """Features with a row too few, and provenance that agrees with them."""
     path = Path("features/1.npz")
     stated = read_json(Path(f"{path}{SIDECAR}"))
-    found = {name: embedding.load([path], name) for name in METRICS["features"]}
+    spaces = [Extractor(name, "", None, embed=lambda b: b) for name in METRICS["features"]]
+    found = {space.name: embedding.load([path], space) for space in spaces}
     cut = {n: embedding.Embedding(e.features[:-1], e.probabilities) for n, e in found.items()}
     embedding.save(path, cut)
     kept = {key: stated[key] for key in ("stage", "config", "seed", "code", "facts")}

@@ -19,7 +19,7 @@ class Clone(Checkout):
 
     def __init__(self, folder: Path, whole: dict):
         folder.mkdir(parents=True, exist_ok=True)
-        skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        skip = shutil.ignore_patterns("*.egg-info")  # compiled kernels come along
         for name in HELD:
             shutil.copy2(ROOT / name, folder / name)
         for name in FOLDERS:
@@ -42,6 +42,8 @@ class Clone(Checkout):
         """A fresh clone of another one: what git holds, and nothing else."""
         words = ["git", "clone", "--quiet", str(other.folder), str(folder)]
         subprocess.run(words, check=True, capture_output=True)
+        # With their time stamps, for which alone the compiled kernels beside them are valid.
+        shutil.copytree(other.folder / "src", folder / "src", dirs_exist_ok=True)
         clone = cls.__new__(cls)
         clone._enter(folder, other.name)
         return clone

@@ -57,6 +57,8 @@ def on_disk(name: str, jobs: list[expected.Expected], known: record.Record) -> R
     def elsewhere(path: str) -> str | None:
         if path in left_out:
             return known.artefacts[path].sha256
+        if path.removesuffix(SIDECAR) in left_out:
+            return known.artefacts[path.removesuffix(SIDECAR)].provenance
         return sha256_file(Path(path)) if Path(path).is_file() else "missing"
 
     temporary = {p for job in jobs for p in job.temporary}

@@ -1,6 +1,6 @@
 """A preset: the whole study at one scale. `quick`, `cpu` and `paper` are the same DAG."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -20,6 +20,8 @@ StudyName = Literal["table1", "table2", "table3"]
 FigureKind = Literal["paths", "panels", "phases", "trajectories", "neighbours", "targets"]
 
 
+# Names that become parts of paths and of command lines.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 IMAGE_FIGURES = ("phases", "trajectories", "neighbours")
 NET_OF = {"phase": "phase_cnn", "classifier": "classifier"}  # others are velocity fields
 FIELDS = ("mlp", "unet")
@@ -38,7 +40,7 @@ class Study(Model):
     """Independent sets of samples of every training, count."""
     nfe: tuple[int, ...] = ()
     """Network evaluations a sample of methods that take a fixed number, counts."""
-    trajectories: dict[str, Trajectories]
+    trajectories: dict[Name, Trajectories]
     """Flows with their pools, by a name of your choice."""
     networks: dict[str, Training]
     """How each network is trained, by its name in nsgf.registry."""
@@ -174,7 +176,7 @@ class Preset(Model):
     """Root of all random streams."""
     studies: dict[StudyName, Study] = Field(min_length=1)
     judging: Judging = Judging()
-    figures: dict[str, Figure] = Field(default_factory=dict)
+    figures: dict[Name, Figure] = Field(default_factory=dict)
     """By file name: figure3 is Figure 3 of the paper."""
 
     @model_validator(mode="after")

@@ -63,7 +63,7 @@ def _open(path: Path, form: str) -> np.ndarray:
     if not path.exists():
         raise NsgfError(f"'{path}' is missing", mend)
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, "r")
     except (OSError, ValueError, EOFError) as error:
         raise NsgfError(f"'{path}' is damaged: {error}", mend) from error
     if array.dtype != np.uint8 or array.ndim != len(form.split(", ")):

@@ -25,6 +25,7 @@ from pydantic import Field, PositiveInt, model_validator
 from nsgf.artifact import atomic
 from nsgf.config.base import Model
 from nsgf.data.decode import FORMATS
+from nsgf.private import redact
 
 CONNECT, READ, STALL = 4.0, 20.0, 30.0  # seconds without an answer before the next source is tried
 CHUNK = 1 << 18  # bytes
@@ -61,7 +62,8 @@ class Source(Model):
     @property
     def label(self) -> str:
         """Kind and address, for messages."""
-        return next(f"{kind} {getattr(self, kind)}" for kind in KINDS if getattr(self, kind))
+        found = next(f"{kind} {getattr(self, kind)}" for kind in KINDS if getattr(self, kind))
+        return redact(found)
 
     @model_validator(mode="after")
     def _is_possible(self):
@@ -146,7 +148,7 @@ def _open(url: str) -> Iterator[tuple[Iterator[bytes], int | None]]:
     except (requests.ConnectionError, requests.Timeout) as error:
         raise SourceFailed(f"cannot reach the server ({type(error).__name__})") from error
     except requests.RequestException as error:
-        raise SourceFailed(str(error)[:200]) from error
+        raise SourceFailed(redact(str(error))[:200]) from error
 
 
 def _bar(title: str, total: int | None):
@@ -247,4 +249,5 @@ def _complaint(text: str) -> str:
     """The line of a client's output that says what is wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [x for x in lines if re.match(r"npm (error|ERR!) (?!code|errno|syscall)|ERROR:|E:", x)]
-    return (errors[0] if errors else lines[-1] if lines else "it failed without a word")[:200]
+    said = errors[0] if errors else lines[-1] if lines else "it failed without a word"
+    return redact(said)[:200]

@@ -11,6 +11,9 @@ scurve        1.5 ((sin a, sign(a) (cos a - 1)) + 0.05 N), a = 3 pi (U - 1/2).
 checkerboard  2 (a, b), a = 4 U - 2, b = U' - 2 Bernoulli(1/2) + (floor(a) mod 2): FFJORD's.
 gaussian      N(0, I), the source of every data set but 8gaussians-moons.
 
+A law can also be a module of its own, named by its path, with a function `sample(n, generator)`
+that draws independently.
+
 `sample` draws as above; `sample_iid` draws independently from the same law, which differs from
 `sample` for moons only, where the angle is uniform instead of on a grid.
 """
@@ -21,7 +24,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from nsgf.registry import lookup
+from nsgf.registry import is_module, lookup, module_of
 
 
 def gaussian(n: int, generator: Generator) -> Tensor:
@@ -88,9 +91,13 @@ def sample(name: str, n: int, generator: Generator) -> Tensor:
     Raises:
         NsgfError: unknown name.
     """
-    return lookup(SAMPLERS, name, "2-D law")(n, generator)
+    return _sampler(SAMPLERS, name)(n, generator)
 
 
 def sample_iid(name: str, n: int, generator: Generator) -> Tensor:
     """`n` independent draws of law `name`, float32 (n, 2), data units."""
-    return lookup(IID, name, "2-D law")(n, generator)
+    return _sampler(IID, name)(n, generator)
+
+
+def _sampler(table: dict[str, Sampler], name: str) -> Sampler:
+    return module_of(name).sample if is_module(name) else lookup(table, name, "2-D law")

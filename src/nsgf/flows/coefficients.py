@@ -142,8 +142,9 @@ class Shard:
 
     def __init__(self, folder: Path, problem: ImageProblem):
         try:
-            arrays = [np.load(folder / n, mmap_mode="r") for n in (*INDEX, *ENTRIES)]
-        except (OSError, ValueError) as error:
+            names = (*INDEX, *ENTRIES)
+            arrays = [np.lib.format.open_memmap(folder / n, "r") for n in names]
+        except (OSError, ValueError, EOFError) as error:
             raise NsgfError(
                 f"pool shard '{folder}' cannot be read: {error}", "remove it and run again"
             ) from error

@@ -74,8 +74,8 @@ class Shard:
     def __init__(self, folder: Path, problem: Problem):
         d = math.prod(problem.shape)
         try:
-            x, v = (np.load(folder / name, mmap_mode="r") for name in FILES)
-        except (OSError, ValueError) as error:
+            x, v = (np.lib.format.open_memmap(folder / name, "r") for name in FILES)
+        except (OSError, ValueError, EOFError) as error:
             raise NsgfError(
                 f"pool shard '{folder}' cannot be read: {error}", "remove it and run again"
             ) from error

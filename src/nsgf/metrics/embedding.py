@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nsgf.artifact import atomic
+from nsgf.artifact import atomic, read_npz
 from nsgf.metrics.extractor import Extractor
 
 
@@ -45,12 +45,15 @@ def save(path: Path, embeddings: Mapping[str, Embedding]) -> None:
         np.savez(temporary, **arrays)
 
 
-def load(paths: Sequence[Path], name: str) -> Embedding:
-    """The space `name` of consecutive stretches of images, together."""
-    features, classed = [], []
-    for path in paths:
-        with np.load(path) as body:
-            features.append(body[f"{name} features"])
-            if f"{name} probabilities" in body:
-                classed.append(body[f"{name} probabilities"])
-    return Embedding(np.concatenate(features), np.concatenate(classed) if classed else None)
+def load(paths: Sequence[Path], extractor: Extractor) -> Embedding:
+    """The extractor's space of consecutive stretches of images, together.
+
+    Raises:
+        NsgfError: a file is damaged, or lacks that space.
+    """
+
+    def joined(what: str) -> np.ndarray:
+        return np.concatenate([read_npz(path, f"{extractor.name} {what}") for path in paths])
+
+    classed = joined("probabilities") if extractor.is_classed else None
+    return Embedding(joined("features"), classed)

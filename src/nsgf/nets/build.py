@@ -47,10 +47,10 @@ def load(path: Path, device: torch.device | str = "cpu") -> nn.Module:
         with safe_open(path, "pt") as file:
             about = json.loads(file.metadata()["net"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        net = build(TypeAdapter(Net).validate_python(about["config"]), tuple(about["shape"]))
+        net.load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise NsgfError(
             f"network '{path}' cannot be read: {error}", "remove it and run again"
         ) from error
-    net = build(TypeAdapter(Net).validate_python(about["config"]), tuple(about["shape"]))
-    net.load_state_dict(weights)
     return net.eval().to(device)

@@ -18,7 +18,7 @@ from numba import config, get_num_threads, get_thread_id, njit, prange, set_num_
 from numba.extending import overload
 from torch import Tensor
 
-from nsgf.ot import coupling
+from nsgf.ot import compiled, coupling
 from nsgf.ot.schedule import Schedule, Solution
 
 LARGE = 1 << 20  # entries from which one problem is worth several threads
@@ -34,6 +34,9 @@ RTOL, MAX_CG = 0.1, 500  # of conjugate gradients: residual asked for, and their
 RIDGE = {torch.float32: 1e-6, torch.float64: 1e-12}
 RIDGE32, RIDGE64 = RIDGE[torch.float32], RIDGE[torch.float64]
 OPTIONS = {"fastmath": True, "nogil": True, "cache": True}
+# Inlined into each kernel that calls it: a call could reach the copy of whichever kernel was loaded
+# first, and fast-math sums of two copies differ in their last bits (nsgf.ot.compiled).
+INNER = OPTIONS | {"forceinline": True}
 
 
 def _exp(x):
@@ -84,7 +87,7 @@ def _exp64(x):
     return p * np.int64((np.int64(k) + 1023) << np.int64(52)).view(np.float64)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _largest(buffer):
     """Largest entry; destroys the buffer. Folding halves vectorises, a plain maximum does not."""
     width = buffer.size
@@ -97,7 +100,7 @@ def _largest(buffer):
     return buffer[0]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _absorb_rows(cost, g, reduced, f, lo, hi):
     m = cost.shape[1]
     buffer = np.empty(m)
@@ -109,7 +112,7 @@ def _absorb_rows(cost, g, reduced, f, lo, hi):
             reduced[i, j] = cost[i, j] - g[j] - f[i]
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _plan_rows(reduced, shift, inv_eps, plan, col, square, soft, lo, hi):
     """Rows lo..hi of the plan, its column sums and those of its square, and log-sum-exp."""
     m = reduced.shape[1]
@@ -137,7 +140,7 @@ def _plan_rows(reduced, shift, inv_eps, plan, col, square, soft, lo, hi):
             square[j] += a * a
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _refresh_rows(plan, factor, eps, col, square, soft, lo, hi):
     """As `_plan_rows`, for potentials that moved by eps log(factor) since the plan was made."""
     one = plan.dtype.type(1)
@@ -158,7 +161,7 @@ def _refresh_rows(plan, factor, eps, col, square, soft, lo, hi):
             square[j] += a * a
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _gram_rows(plan, p, out, lo, hi):
     """out = P'P p over rows lo..hi: both products in one pass, four rows at a time."""
     m, zero = plan.shape[1], out.dtype.type(0)
@@ -254,7 +257,7 @@ def _newton_one(reduced, shift, eps, goal, clip, drift, plan, step, soft, blocks
     return error, drift + longest, 1 + count
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _easy_start(cost, g):
     """g for eps -> infinity, and the spread of what couples rows and columns (`nsgf.ot.newton`)."""
     n, m = cost.shape
@@ -317,6 +320,7 @@ def _descend_one(
     return 2.0 if level > eps else error, passes  # not of a plan for another eps
 
 
+_descend_inner = njit(**INNER)(_descend_one)
 _descend_serial = njit(**OPTIONS)(_descend_one)
 _descend_threads = njit(parallel=True, **OPTIONS)(_descend_one)
 
@@ -326,7 +330,7 @@ def _descend_batch(
     cost, eps, warm, fine, tol, halve, follow, clip, max_steps, g, f, plan, reduced, error, passes
 ):
     for b in prange(len(cost)):
-        error[b], passes[b] = _descend_serial(
+        error[b], passes[b] = _descend_inner(
             cost[b],
             eps,
             warm,
@@ -344,7 +348,7 @@ def _descend_batch(
         )
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _distance_rows(x, columns, cost, lo, hi):
     """|x_i - y_j|^2 / 2 by differences: exact to rounding, and cheap in few dimensions."""
     d, m = columns.shape
@@ -370,7 +374,7 @@ def _distance_batch(x, columns, cost, blocks):
         _distance_rows(x[b], columns[b], cost[b], lo, hi)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _project_rows(plan, columns, out, lo, hi):
     for i in range(lo, hi):
         row = plan[i]
@@ -391,7 +395,7 @@ def _project_batch(plan, columns, out, blocks):
         _project_rows(plan[b], columns[b], out[b], lo, hi)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _exp_rows(cost, minus_inv_eps, kernel, a, lo, hi):
     for i in range(lo, hi):
         total = kernel.dtype.type(0)
@@ -402,7 +406,7 @@ def _exp_rows(cost, minus_inv_eps, kernel, a, lo, hi):
         a[i] = 1 / math.sqrt(total)
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _scale_rows(kernel, a, t, lo, hi):
     for i in range(lo, hi):
         s = t.dtype.type(0)
@@ -411,7 +415,7 @@ def _scale_rows(kernel, a, t, lo, hi):
         t[i] = s
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _normalise_rows(kernel, a, t, lo, hi):
     for i in range(lo, hi):
         scale = 1 / t[i]
@@ -445,6 +449,7 @@ def _symmetric_one(cost, eps, goal, max_iter, plan, f, blocks):
     return error, count
 
 
+_symmetric_inner = njit(**INNER)(_symmetric_one)
 _symmetric_serial = njit(**OPTIONS)(_symmetric_one)
 _symmetric_threads = njit(parallel=True, **OPTIONS)(_symmetric_one)
 
@@ -452,7 +457,7 @@ _symmetric_threads = njit(parallel=True, **OPTIONS)(_symmetric_one)
 @njit(parallel=True, **OPTIONS)
 def _symmetric_batch(cost, eps, goal, max_iter, plan, f, error, count):
     for b in prange(cost.shape[0]):
-        error[b], count[b] = _symmetric_serial(cost[b], eps, goal, max_iter, plan[b], f[b], 1)
+        error[b], count[b] = _symmetric_inner(cost[b], eps, goal, max_iter, plan[b], f[b], 1)
 
 
 def half_squared_distance(x: Tensor, y: Tensor) -> Tensor:
@@ -487,8 +492,8 @@ def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) 
     scratch = cost.new_empty(get_num_threads() if b > 1 else 1, n, m)
     s = schedule
     rules = (s.fine, s.tol, s.halve, s.follow, s.clip, s.max_steps)
-    c, p, r, *out = (t.numpy() for t in (cost, plan, scratch, g, f, error, passes))
-    settings = (eps, start is not None, *rules)
+    c, p, r, *out = (t.numpy() for t in (cost.contiguous(), plan, scratch, g, f, error, passes))
+    settings = (float(eps), start is not None, *rules)
     if b > 1 and blocks == 1:
         _descend_batch(c, *settings, out[0], out[1], p, r, out[2], out[3])
     else:
@@ -510,7 +515,8 @@ def symmetric(cost: Tensor, eps: float, goal: float, max_iter: int) -> Solution:
     (b, n, _), blocks = cost.shape, _blocks(cost)
     plan, f = torch.empty_like(cost), torch.empty(b, n, dtype=torch.float64)
     error, count = torch.empty(b, dtype=torch.float64), torch.empty(b, dtype=torch.int64)
-    c, p, h, e, i = (a.numpy() for a in (cost, plan, f, error, count))
+    c, p, h, e, i = (a.numpy() for a in (cost.contiguous(), plan, f, error, count))
+    eps, goal = float(eps), float(goal)
     if b > 1 and blocks == 1:
         _symmetric_batch(c, eps, goal, max_iter, p, h, e, i)
     else:
@@ -526,6 +532,7 @@ def _blocks(matrix: Tensor) -> int:
 
 
 def _use_torch_threads() -> None:
+    compiled.ensure()
     wanted = torch.get_num_threads()
     mine = min(wanted, config.NUMBA_NUM_THREADS)
     if get_num_threads() != mine:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nsgf.artifact import atomic, read_npy, write_json, write_npy
+from nsgf.artifact import atomic, read_npy, read_npz, write_json, write_npy
 from nsgf.sample.cost import Cost
 from nsgf.sample.run import Samples
 
@@ -41,12 +41,9 @@ def write_part(out: Path, part: Samples) -> None:
 
 def read_part(path: Path) -> Samples:
     """What `write_part` wrote; the samples stay on disk until they are used."""
-    x = torch.from_numpy(read_npy(path, mapped=True))
-    with np.load(path.with_suffix(".npz")) as body:
-        cost = Cost(
-            n=len(x),
-            rows=int(body["rows"]),
-            most=int(body["most"]),
-            handover=torch.from_numpy(body["handover"]),
-        )
-        return Samples(x, cost, *(torch.from_numpy(body[name]) for name in ("path", "times")))
+    x, beside = torch.from_numpy(read_npy(path, mapped=True)), path.with_suffix(".npz")
+    handover, kept, times = (
+        torch.from_numpy(read_npz(beside, name)) for name in ("handover", "path", "times")
+    )
+    rows, most = (int(read_npz(beside, name)) for name in ("rows", "most"))
+    return Samples(x, Cost(len(x), rows, most, handover), kept, times)

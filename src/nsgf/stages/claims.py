@@ -3,10 +3,9 @@
 import csv
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from nsgf.artifact import SIDECAR, read_json, record, write_text
+from nsgf.artifact import SIDECAR, read_json, read_npz, record, write_text
 from nsgf.codehash import stage_code
 from nsgf.config.base import load
 from nsgf.config.preset import Preset, Study
@@ -76,7 +75,7 @@ def _shares(layout: Layout, study: Study | None) -> dict:
                 if u["sample"] == 0
             ]
             if all(p.exists() for p in paths):
-                shares = [claims.first_half_share(np.load(p)["path"]) for p in paths]
+                shares = [claims.first_half_share(read_npz(p, "path")) for p in paths]
                 found.setdefault(dataset, {})[method] = shares
     return found
 

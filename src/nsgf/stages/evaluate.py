@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nsgf.artifact import atomic, digest, read_json, read_npy, record, write_json
+from nsgf.artifact import atomic, digest, read_json, read_npy, read_npz, record, write_json
 from nsgf.codehash import stage_code
 from nsgf.config.base import load
 from nsgf.config.metrics import EvaluateStage
@@ -117,11 +117,11 @@ def _images(stage, unit, source: Path, against: Path, spaces, parts: Sequence[Pa
     rows, facts = [], {}
     for extractor in spaces:
         name = extractor.name
-        found = embedding.load(parts, name) if parts else embedding.embed(extractor, images)
+        found = embedding.load(parts, extractor) if parts else embedding.embed(extractor, images)
         if len(found.features) != len(points):
             raise unusable(parts[-1], f"there are {len(found.features)} rows in all")
         numbers = stream(stage.seed, "kid", unit["dataset"], unit["seed"], unit["sample"])
-        known, test = reference[name], np.load(against.with_suffix(".npz"))[name]
+        known, test = reference[name], read_npz(against.with_suffix(".npz"), name)
         values = distances.between(extractor, found.features, test, numbers)
         values |= score(extractor, found.probabilities)
         rows += measured(values, known["floors"], known["protocol"], len(points))

@@ -1,0 +1,1 @@
+"""A finished run as a Provenance Run Crate, the RO-Crate that archives of workflow runs take."""

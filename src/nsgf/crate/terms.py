@@ -1,0 +1,43 @@
+"""Addresses that the profiles prescribe, and the formats of our files."""
+
+from pathlib import PurePosixPath
+
+RO_CRATE = "1.1"  # the version that the profiles of workflow runs rest on
+WORKFLOW_RO_CRATE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
+PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
+    "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
+    "https://w3id.org/ro/wfrun/provenance/0.5": "Provenance Run Crate",
+    WORKFLOW_RO_CRATE: "Workflow RO-Crate",
+}
+BIOSCHEMAS = "https://bioschemas.org/profiles"
+WORKFLOW_RUN = "https://w3id.org/ro/terms/workflow-run#"
+# Not in RO-Crate 1.1's context. Spelt out here, the crate needs no second context.
+EXTRA_TERMS = {term: f"{WORKFLOW_RUN}{term}" for term in ("sha256", "resourceUsage")}
+COMPLETED = "http://schema.org/CompletedActionStatus"
+MEGABYTE = "http://qudt.org/vocab/unit/MegaBYTE"
+SECOND = "http://qudt.org/vocab/unit/SEC"
+
+FORMATS = {
+    ".cff": "application/yaml",
+    ".csv": "text/csv",
+    ".html": "text/html",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".npy": "application/x-npy",
+    ".npz": "application/zip",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".py": "text/x-python",
+    ".safetensors": "application/octet-stream",
+    ".sh": "application/x-sh",
+    ".toml": "application/toml",
+    ".tsv": "text/tab-separated-values",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+}
+
+
+def encoding_format(path: str) -> str:
+    """Media type of a file by its ending; what has none of ours is text."""
+    return FORMATS.get(PurePosixPath(path).suffix, "text/plain")

@@ -1,0 +1,64 @@
+"""The smallest finished run that has every kind of planar artefact, for tests that read one.
+
+Its jobs run one after the other in one process, which saves each the import of torch; what
+Snakemake adds, a benchmark file a job, is written beside them. They run in an environment that
+holds secrets, as a cluster user's does: no file may repeat them.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.workflow.checkout import ROOT, Checkout, preset, shrink
+
+SECRETS = {
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY",
+    "GITHUB_TOKEN": "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "DB_PASSWORD": "correct-horse-battery",
+}
+REST = ("src", "requirements", "pyproject.toml", "Makefile", "LICENSE", "README.md", "CITATION.cff")
+PROGRAM = """
+import shlex, sys, time
+from pathlib import Path
+from nsgf.cli import main
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.jobs import jobs, write_configs
+
+preset = load(sys.argv[1], Preset)
+write_configs(preset)
+for job in jobs(preset):
+    sys.argv = ["nsgf", job.stage, *shlex.split(job.arguments)]
+    start = time.time()
+    assert main(sys.argv[1:]) == 0, sys.argv
+    timing = Path(f"results/{preset.name}/timings/{job.name}.tsv")
+    timing.parent.mkdir(parents=True, exist_ok=True)
+    timing.write_text(f"s\\tmax_rss\\n{time.time() - start:.4f}\\t400.00\\n")
+"""
+
+
+def planar() -> dict:
+    """Quick without images: moons, two methods, one figure."""
+    whole = shrink(preset("quick") | {"name": "small"})
+    study = whole["studies"]["table1"]
+    study |= {"datasets": ["moons"], "methods": ["nsgf", "fm"]}
+    study.pop("targets")
+    figure = whole["figures"]["figure3"] | {"datasets": ["moons"], "methods": ["nsgf", "fm"]}
+    return whole | {"studies": {"table1": study}, "figures": {"figure3": figure}}
+
+
+def run(folder: Path) -> Checkout:
+    """A finished run, with the whole work tree beside it."""
+    checkout = Checkout(folder, planar())
+    for name in REST:
+        (folder / name).symlink_to(ROOT / name)
+    checkout.environment |= SECRETS
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "config/small.yaml"],
+        cwd=folder,
+        env=checkout.environment,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return checkout
