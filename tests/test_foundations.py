@@ -153,6 +153,7 @@ ORDER = [
     "private",
     "registry",
     "rng",
+    "shards",
     "artifact",
     "codehash",
     "progress",

@@ -175,9 +175,9 @@ def reproduce(
 def _holes(preset: Preset) -> list[str]:
     """Missing outputs of jobs from which another job's finished outputs were made."""
     every = jobs(preset)
-    used = {p for job in every if all(Path(o).exists() for o in job.outputs) for p in job.inputs}
+    used = {p for job in every if all(Path(o).exists() for o in job.kept) for p in job.inputs}
     made_from = [job for job in every if used & set(job.outputs)]
-    return [p for job in made_from for p in job.outputs if not Path(p).exists()]
+    return [p for job in made_from for p in job.kept if not Path(p).exists()]
 
 
 def preset_file(name: str) -> Path:

@@ -83,16 +83,23 @@ def json_text(value: object) -> str:
     return json.dumps(value, indent=1, sort_keys=True) + "\n"
 
 
-def write_npy(path: Path, array: "np.ndarray") -> None:
-    """Write an array in numpy's format, loudly: np.save may lose the end of it on a full disk."""
+def write_npy(path: Path, *parts: "np.ndarray") -> None:
+    """Write arrays, joined along the first axis, in numpy's format; parts may be memory maps.
+
+    Loudly: np.save may lose the end of it on a full disk.
+
+    Args:
+        path: where to.
+        parts: one or more, (n_i, ...), alike in type and in all further axes.
+    """
     import numpy as np
 
-    array = np.ascontiguousarray(array)
+    first, n = np.ascontiguousarray(parts[0]), sum(map(len, parts))
+    header = np.lib.format.header_data_from_array_1_0(first) | {"shape": (n, *first.shape[1:])}
     with path.open("wb") as handle:
-        np.lib.format.write_array_header_1_0(
-            handle, np.lib.format.header_data_from_array_1_0(array)
-        )
-        handle.write(array.data)
+        np.lib.format.write_array_header_1_0(handle, header)
+        for part in parts:
+            handle.write(np.ascontiguousarray(part).data)
 
 
 def sha256_file(path: Path) -> str:
@@ -133,8 +140,8 @@ def read_json(path: Path):
         ) from error
 
 
-def read_npy(path: Path) -> "np.ndarray":
-    """The array in a .npy file, without running code.
+def read_npy(path: Path, mapped: bool = False) -> "np.ndarray":
+    """The array in a .npy file, without running code; `mapped` leaves it on disk until it is used.
 
     Raises:
         NsgfError: the file is missing or damaged.
@@ -142,6 +149,8 @@ def read_npy(path: Path) -> "np.ndarray":
     import numpy as np
 
     try:
+        if mapped:  # copy on write: torch warns of memory that it may not write
+            return np.lib.format.open_memmap(path, mode="c")
         with Path(path).open("rb") as handle:  # np.load would open a zip archive too
             return np.lib.format.read_array(handle, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -18,7 +18,7 @@ LARGE = ("samples", "pools", "models")  # kinds of files that a crate can leave 
 Setup = Callable[[argparse.ArgumentParser], None]
 
 
-def _config(parser: argparse.ArgumentParser) -> None:
+def _units(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, help="settings of the stage, JSON")
     parser.add_argument(
         "--unit",
@@ -28,8 +28,12 @@ def _config(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="dataset=NAME,seed=N[,sample=N|,shard=N]; repeat for more in one process",
     )
-    parser.add_argument("--data", type=Path, help="folder of the image sets")
     parser.add_argument("--out", required=True, help="path template, e.g. a/{dataset}/seed{seed}")
+
+
+def _config(parser: argparse.ArgumentParser) -> None:
+    _units(parser)
+    parser.add_argument("--data", type=Path, help="folder of the image sets")
 
 
 def _preset(parser: argparse.ArgumentParser) -> None:
@@ -64,17 +68,41 @@ def _sample(parser: argparse.ArgumentParser) -> None:
         help="NAME=template of a network; repeat",
     )
     parser.add_argument("--nfe-from", help="template of the .json whose mean NFE is spent")
+    parser.add_argument("--shards", type=_count, help="parts of a set, of which each unit is one")
+
+
+def _gather(parser: argparse.ArgumentParser) -> None:
+    _units(parser)
+    parser.add_argument("--parts", required=True, help="template of the parts, with {shard}")
+    parser.add_argument("--shards", type=_count, required=True, help="parts of a set")
+
+
+def _classifier(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--classifier", help="template of the classifier")
 
 
 def _reference(parser: argparse.ArgumentParser) -> None:
     _config(parser)
-    parser.add_argument("--classifier", help="template of the classifier")
+    _classifier(parser)
+
+
+def _measured(parser: argparse.ArgumentParser) -> None:
+    _classifier(parser)
+    parser.add_argument("--samples", required=True, help="template of the samples")
+    parser.add_argument("--reference", required=True, help="template of the reference")
+
+
+def _features(parser: argparse.ArgumentParser) -> None:
+    _units(parser)
+    _measured(parser)
+    parser.add_argument("--shards", type=_count, required=True, help="parts of a set")
 
 
 def _evaluate(parser: argparse.ArgumentParser) -> None:
-    _reference(parser)
-    parser.add_argument("--samples", required=True, help="template of the samples")
-    parser.add_argument("--reference", required=True, help="template of the reference")
+    _config(parser)
+    _measured(parser)
+    parser.add_argument("--features", help="template of features made before, with {shard}")
+    parser.add_argument("--shards", type=_count, help="parts of these features")
 
 
 def _table(parser: argparse.ArgumentParser) -> None:
@@ -176,7 +204,9 @@ STAGES: dict[str, tuple[str, str, Setup]] = {
     "build-pool": ("nsgf.stages.build_pool", "store Sinkhorn-flow trajectories", _config),
     "train": ("nsgf.stages.train", "train networks", _train),
     "sample": ("nsgf.stages.sample", "draw samples, counting evaluations", _sample),
+    "gather": ("nsgf.stages.gather", "join samples that parallel jobs drew", _gather),
     "reference": ("nsgf.stages.reference", "make what samples are compared with", _reference),
+    "features": ("nsgf.stages.features", "compute the features of part of a set", _features),
     "evaluate": ("nsgf.stages.evaluate", "measure samples", _evaluate),
     "targets": ("nsgf.stages.targets", "measure a solver's training targets", _config),
     "table": ("nsgf.stages.table", "a study's table beside the published one", _table),
@@ -260,6 +290,12 @@ def _unit(text: str) -> dict:
         return parse_unit(text)
     except NsgfError as error:
         raise argparse.ArgumentTypeError(error.what) from error
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a count of 1 or more")
+    return int(text)
 
 
 def _kinds(text: str) -> tuple[str, ...]:

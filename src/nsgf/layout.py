@@ -4,6 +4,8 @@ results/<preset>/config/...                              settings of each stage,
 results/<preset>/pools/<dataset>/<flow>/seed<s>/shard<k>/
 results/<preset>/models/<dataset>/<network>/seed<s>.safetensors
 results/<preset>/samples/<dataset>/<method>/seed<s>-<k>.npy
+results/<preset>/samples/<dataset>/<method>/seed<s>-<k>.{part<j>,features<j>}.*   of a shard, for a
+                                                         while; only their provenance stays
 results/<preset>/samples/<dataset>/reference/            test sets' features and floors
 results/<preset>/metrics/<dataset>/<method>/seed<s>-<k>.json
 results/<preset>/metrics/<dataset>/targets.json  errors of the training targets
@@ -24,6 +26,8 @@ DATA = "data/processed"
 INCEPTION = f"{DATA}/inception.json"
 PUBLISHED = "config/published.yaml"
 PUBLICATIONS = "results/published"  # committed copies of small results
+# What follows a set of samples' name where several jobs share it.
+PART, FEATURES = ".part{shard}", ".features{shard}.npz"
 Unit = dict[str, str | int]
 
 

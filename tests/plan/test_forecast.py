@@ -1,6 +1,7 @@
 """The cost model: network sizes are exact, work adds up, and more work costs more."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,3 +137,16 @@ def test_the_papers_forecast_is_of_its_order_of_magnitude():
     pools = sum(p.disk_bytes for p in forecast(PAPER) if p.job.stage == "build-pool")
     assert 1e9 < pools < 1e11
     assert all(math.isfinite(p.seconds) and p.seconds > 0 for p in forecast(PAPER))
+
+
+def test_jobs_that_share_a_set_do_its_work_once():
+    def work(preset: Preset) -> dict[str, float]:
+        found = Counter()
+        for job in jobs(preset):
+            if job.stage in ("sample", "features", "evaluate") and job.study == "table3":
+                found.update(work_of(job, preset).amounts)
+        return {k: v for k, v in found.items() if k.startswith(("mac", "image", "spectrum"))}
+
+    shared = changed("studies.table3.shards", {"sample": 4, "features": 8})
+    assert {j.stage for j in jobs(shared)} > {"gather", "features"}
+    assert work(shared) == pytest.approx(work(QUICK))

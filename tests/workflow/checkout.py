@@ -53,6 +53,7 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
             "path_samples": 4,
             "omega": 0.25,
         }
+        study.pop("shards", None)  # a few samples are one batch
         study["targets"] |= {"problems": 2, "scalings": [0.5, 0.8]}
         study["metrics"] |= {
             "n_test": 48,

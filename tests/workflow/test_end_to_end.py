@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from nsgf.artifact import SIDECAR
 from tests.foreign import foreign
 from tests.workflow.checkout import Checkout, preset, shrink, wait_for
 
@@ -22,6 +23,7 @@ def tiny() -> dict:
     images["trajectories"]["t5"]["pool"] |= {"batches": 200}
     images["networks"]["velocity"] |= {"iterations": 300, "checkpoint_every": 20}
     images["sampling"] |= {"batch_size": 2}
+    images["shards"] = {"sample": 2}
     images["train_seeds"], images["metrics"]["features"] = 1, ["classifier"]
     return whole
 
@@ -56,6 +58,12 @@ def test_everything_is_made_with_provenance(undisturbed):
         assert len(body["sha256"]) == 64
     table = undisturbed.provenance(results / "tables/table1.csv")
     assert any("metrics/moons/nsgf-10" in name for name in table["inputs"])
+
+
+def test_parts_of_sets_leave_their_provenance_only(undisturbed):
+    parts = [p.name for p in (undisturbed.results / "samples/mnist/nsgf++").glob("*.part*")]
+    assert len(parts) == 2 * 2 * 2  # sets, parts of a set, files of a part
+    assert all(name.endswith(SIDECAR) for name in parts)
 
 
 def test_the_report_needs_no_network(undisturbed):

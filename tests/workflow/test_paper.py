@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from nsgf.artifact import SIDECAR, record, write_npy
 from nsgf.cli import main
 from nsgf.config.base import load
+from nsgf.config.metrics import FEATURE_BATCH
 from nsgf.config.preset import Preset
 from nsgf.data import arrays, images
 from nsgf.jobs import jobs, targets, write_configs
@@ -50,6 +52,8 @@ def test_the_paper_preset_dry_runs_clean(tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     log = result.stdout + result.stderr
     assert "cifar10-train-velocity-t5-0" in log
+    assert "cifar10-sample-nsgf++-23" in log
+    assert "cifar10-features-straight-11" in log
     assert "This was a dry-run" in log
     assert "<TBD>" not in log
 
@@ -76,8 +80,38 @@ def test_every_input_is_an_output_or_given():
         assert len(outputs) == len(set(outputs))
 
 
+def test_many_jobs_share_a_set_of_cifar10():
+    """Parts, then the set, then its features, then its metrics; arrays of parts are temporary."""
+    every = jobs(load("config/paper.yaml", Preset))
+    maker = {path: job for job in every for path in job.outputs}
+    mine = [j for j in every if j.name.startswith("cifar10-") and "nsgf++" in j.name]
+    counts = Counter(job.stage for job in mine)
+    assert counts == {"sample": 3 * 8, "gather": 1, "features": 3 * 4, "evaluate": 3}
+
+    def before(job, stage: str) -> set[str]:
+        return {maker[p].name for p in job.inputs if p in maker and maker[p].stage == stage}
+
+    for job in mine:
+        if job.stage == "gather":
+            assert len(before(job, "sample")) == 3 * 8
+        if job.stage == "features":
+            assert before(job, "gather") == {"cifar10-gather-nsgf++-0"}
+            assert before(job, "reference") == {"cifar10-reference-0"}
+        if job.stage == "evaluate":
+            assert len(before(job, "features")) == 4
+        shared = job.stage in ("sample", "features")
+        assert set(job.temporary) == {p for p in job.outputs if shared and not p.endswith(SIDECAR)}
+    kept = {p for job in every for p in job.others + job.shown}
+    assert not kept & {p for job in every for p in job.temporary}
+    small = {n: jobs(load(f"config/{n}.yaml", Preset)) for n in ("quick", "cpu")}
+    assert not [j for each in small.values() for j in each if j.temporary]
+
+
 def test_all_of_it_runs_with_tiny_networks(real_images, tmp_path, monkeypatch):
     whole = shrink(preset("paper"))
+    shared = whole["studies"]["table2"]
+    shared["sampling"] |= {"n_samples": FEATURE_BATCH + 2, "batch_size": 50}
+    shared["shards"] = {"sample": 2, "features": 2}
     checkout = Checkout(tmp_path, whole)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NSGF_STATE", str(tmp_path / "state"))

@@ -15,6 +15,7 @@ for job in JOBS:
         output:
             shown=in_report(job),
             others=job.others,
+            temporary=temp(job.temporary),
         log:
             f"{LOGS}/{job.name}.log",
         benchmark:

@@ -42,7 +42,8 @@ def settings(job):
     return job.config[1].model_dump(mode="json") if job.config else None
 print(json.dumps([
     {"job": j.name, "stage": j.stage, "arguments": j.arguments, "code": j.code,
-     "config": settings(j), "inputs": list(j.inputs), "outputs": list(j.outputs)}
+     "config": settings(j), "inputs": list(j.inputs), "outputs": list(j.outputs),
+     "temporary": list(getattr(j, "temporary", ()))}
     for j in jobs(preset)
 ]))
 """
@@ -60,6 +61,7 @@ class Expected:
     config: object
     inputs: Sequence[str]
     outputs: Sequence[str]
+    temporary: Sequence[str] = ()  # artefacts of which only provenance stays
 
     @property
     def artefacts(self) -> list[str]:
@@ -90,7 +92,16 @@ class Expected:
 def of_preset(preset: Preset) -> list[Expected]:
     """What this tree's code makes of a preset."""
     return [
-        Expected(j.name, j.stage, j.arguments, j.code, _config(preset, j), j.inputs, j.outputs)
+        Expected(
+            j.name,
+            j.stage,
+            j.arguments,
+            j.code,
+            _config(preset, j),
+            j.inputs,
+            j.outputs,
+            j.temporary,
+        )
         for j in jobs(preset)
     ]
 

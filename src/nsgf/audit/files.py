@@ -2,9 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nsgf.artifact import sha256_file, sidecar
@@ -18,7 +18,8 @@ KEYS += ("versions", "machine", "facts", "artefact", "sha256")
 class File:
     """An artefact: digests of its bytes and of its provenance (None: absent), and the provenance.
 
-    `body` is None where the sidecar is absent or is not one.
+    `body` is None where the sidecar is absent or is not one. Of a temporary artefact that is gone
+    the digest is the one that its provenance states.
     """
 
     sha256: str | None
@@ -26,16 +27,18 @@ class File:
     body: Mapping | None
 
 
-def read(places: Mapping[str, Path]) -> dict[str, File]:
+def read(places: Mapping[str, Path], temporary: Collection[str] = ()) -> dict[str, File]:
     """Hash artefacts and read their sidecars; those that are absent are in the answer too.
 
     Args:
         places: where the bytes of each artefact lie.
+        temporary: artefacts of which only provenance stays.
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool, bar(len(places), "hash") as progress:
         found = {}
         for path, file in zip(places, pool.map(_read, places.values()), strict=True):
-            found[path] = file
+            gone = path in temporary and file.sha256 is None and file.body is not None
+            found[path] = replace(file, sha256=file.body["sha256"]) if gone else file
             progress.update()
     return found
 

@@ -61,7 +61,8 @@ def on_disk(name: str, jobs: list[expected.Expected], known: record.Record) -> R
             return known.artefacts[path.removesuffix(SIDECAR)].provenance
         return sha256_file(Path(path)) if Path(path).is_file() else "missing"
 
-    return Run(name, jobs, files.read(places), elsewhere, left_out)
+    temporary = {p for job in jobs for p in job.temporary}
+    return Run(name, jobs, files.read(places, temporary), elsewhere, left_out)
 
 
 def _recorded(run: Run, known: record.Record, commit: Commit, remade: bool) -> Iterator[Finding]:

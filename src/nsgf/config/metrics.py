@@ -7,6 +7,8 @@ from pydantic import Field
 from nsgf.config.base import Model
 from nsgf.config.compute import Compute
 
+FEATURE_BATCH = 128  # images that enter a feature extractor together: part of a feature's last bits
+
 
 class Metrics(Model):
     """What is measured on samples, and against what."""

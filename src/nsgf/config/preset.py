@@ -6,15 +6,16 @@ from pydantic import Field, model_validator
 
 from nsgf.config.base import Model
 from nsgf.config.compute import Compute, Resources
-from nsgf.config.metrics import Judging, Metrics
+from nsgf.config.metrics import FEATURE_BATCH, Judging, Metrics
 from nsgf.config.pool import Trajectories
 from nsgf.config.sample import Sampling
+from nsgf.config.shards import Shards
 from nsgf.config.targets import Targets
 from nsgf.config.train import Training, UNetNet
 from nsgf.errors import NsgfError
 from nsgf.registry import DATASETS, METHODS, NETWORKS, lookup
 
-Stage = Literal["pool", "train", "sample", "reference", "evaluate", "targets"]
+Stage = Literal["pool", "train", "sample", "gather", "reference", "features", "evaluate", "targets"]
 StudyName = Literal["table1", "table2", "table3"]
 FigureKind = Literal["paths", "panels", "phases", "trajectories", "neighbours", "targets"]
 
@@ -50,6 +51,8 @@ class Study(Model):
     compute: Compute = Compute()
     resources: dict[Stage, Resources] = Field(default_factory=dict)
     """What the jobs of a stage ask of the scheduler; the defaults of Resources where absent."""
+    shards: Shards = Shards()
+    """How many jobs share one set of samples."""
 
     def resources_of(self, stage: str) -> Resources:
         """Resources of `stage`."""
@@ -86,6 +89,7 @@ class Study(Model):
                 )
         self._check_targets()
         self._check_features(shapes)
+        self._check_shards(shapes)
         self._check_solver(methods)
         return self
 
@@ -105,6 +109,15 @@ class Study(Model):
             raise ValueError("metrics.features are for images; a 2-D data set has none")
         if "classifier" in self.metrics.features and "classifier" not in self.networks:
             raise ValueError("metrics.features has 'classifier': give networks.classifier too")
+
+    def _check_shards(self, shapes):
+        if self.shards.features > 1 and any(len(shape) == 1 for shape in shapes):
+            raise ValueError("shards.features is for images; a 2-D data set has no features")
+        sizes = {"sample": self.sampling.batch_size, "features": FEATURE_BATCH}
+        for name, size in sizes.items():
+            asked, most = getattr(self.shards, name), -(-self.sampling.n_samples // size)
+            if asked > most:
+                raise ValueError(f"shards.{name}: {asked} jobs, but {most} batches of {size}")
 
     def _check_solver(self, methods):
         if self.sampling.solver == "rk4" and any(n % 4 for n in self.nfe):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from nsgf.config.base import Model
 from nsgf.config.preset import Study
+from nsgf.data.arrays import ARRAYS
 from nsgf.jobs.job import Job
 from nsgf.layout import DATA, Layout, Unit, with_sidecars
 from nsgf.registry import DATASETS
@@ -53,6 +54,7 @@ class Branch:
         outputs: Sequence[str],
         options: Sequence[tuple[str, str]],
         code: str,
+        temporary: bool = False,
     ) -> Job:
         """A job of `stage` over `units`.
 
@@ -64,12 +66,14 @@ class Branch:
             inputs: files that it reads beside its settings. outputs: artefacts, without sidecars.
             options: further options of the sub-command with their values.
             code: hash of its code.
+            temporary: whether the artefacts go when their last reader is done; their provenance
+                stays, so that what was made from them can still be traced.
         """
         path = self.layout.config(f"{self.name}/{config[0]}")
         words = ["--config", path]
         for unit in units:
             words += ["--unit", ",".join(f"{k}={v}" for k, v in unit.items())]
-        words += ["--data", DATA] if self.image else []
+        words += ["--data", DATA] if set(self.data(*ARRAYS)) & set(inputs) else []
         for option, value in options:
             words += [f"--{option}", value]
         return Job(
@@ -85,7 +89,13 @@ class Branch:
             # Image stages are the longest chain: begun first, no core waits for them at the end.
             priority=50 if self.image else 0,
             config=(path, config[1]),
+            temporary=tuple(outputs) if temporary else (),
         )
+
+
+def split(units: Iterable[Unit], shards: int) -> list[Unit]:
+    """The shards of all units."""
+    return [unit | {"shard": k} for unit in units for k in range(shards)]
 
 
 def filled(templates: Iterable[str], units: Iterable[Unit]) -> list[str]:

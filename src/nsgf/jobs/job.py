@@ -26,6 +26,7 @@ class Job:
     config: tuple[str, Model] | None = None  # settings file that this job reads
     labels: dict[str, str] = field(default_factory=dict)  # in the HTML report
     caption: str = ""  # its page of workflow/report
+    temporary: tuple[str, ...] = ()  # outputs that go when their last reader is done
 
     @property
     def shown(self) -> list[str]:
@@ -34,6 +35,11 @@ class Job:
         return [p for p in self.outputs if self.stage in REPORTED and p.endswith(shown)]
 
     @property
+    def kept(self) -> list[str]:
+        """Outputs that stay."""
+        return [p for p in self.outputs if p not in self.temporary]
+
+    @property
     def others(self) -> list[str]:
-        """Outputs that the HTML report leaves out."""
-        return [p for p in self.outputs if p not in self.shown]
+        """Outputs that stay and that the HTML report leaves out."""
+        return [p for p in self.kept if p not in self.shown]

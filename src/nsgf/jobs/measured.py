@@ -6,9 +6,9 @@ from nsgf.codehash import stage_code
 from nsgf.config.metrics import EvaluateStage
 from nsgf.config.targets import SOLVERS, TargetsStage
 from nsgf.data.arrays import ARRAYS
-from nsgf.jobs.branch import Branch, filled
+from nsgf.jobs.branch import Branch, filled, split
 from nsgf.jobs.job import Job
-from nsgf.layout import INCEPTION, Cell, sample_units
+from nsgf.layout import FEATURES, INCEPTION, Cell, sample_units, with_sidecars
 from nsgf.registry import BACKENDS, NETS
 
 
@@ -34,12 +34,17 @@ def references(branch: Branch) -> Iterator[Job]:
 
 
 def evaluations(branch: Branch, cell: Cell) -> Iterator[Job]:
-    """Metrics of one cell."""
-    paths, dataset = branch.layout, branch.dataset
+    """Metrics of one cell; where jobs share the features of a set, these before."""
+    paths, dataset, shards = branch.layout, branch.dataset, branch.study.shards.features
     samples, cost = (paths.samples(dataset, cell, e) for e in (".npy", ".json"))
     reference, template = paths.reference(dataset), paths.metrics(dataset, cell)
     made = [template, paths.metrics(dataset, cell, ".npz")] if branch.image else [template]
     against = [reference, reference.replace(".json", ".npz")] if branch.image else [reference]
+    features, options = [], []
+    if shards > 1:
+        yield from _embeddings(branch, cell)
+        features = [paths.samples(dataset, cell, FEATURES)]
+        options = [("features", *features), ("shards", str(shards))]
     for part, chunk in branch.chunks("evaluate", sample_units(branch.study, dataset)):
         yield branch.job(
             "evaluate",
@@ -49,6 +54,7 @@ def evaluations(branch: Branch, cell: Cell) -> Iterator[Job]:
             config=("evaluate", _evaluation(branch)),
             inputs=[
                 *filled([samples, cost, *against], chunk),
+                *with_sidecars(filled(features, split(chunk, shards))),
                 *_classifier(branch),
                 *_inception(branch),
                 *branch.data(*ARRAYS),
@@ -58,9 +64,41 @@ def evaluations(branch: Branch, cell: Cell) -> Iterator[Job]:
                 *_classifier_option(branch),
                 ("samples", samples),
                 ("reference", reference),
+                *options,
                 ("out", template),
             ],
             code=stage_code("evaluate", dataset, used=_measuring_code(branch)),
+        )
+
+
+def _embeddings(branch: Branch, cell: Cell) -> Iterator[Job]:
+    """Jobs that compute the features of parts of sets of samples."""
+    paths, dataset, shards = branch.layout, branch.dataset, branch.study.shards.features
+    samples, reference = paths.samples(dataset, cell, ".npy"), paths.reference(dataset)
+    template = paths.samples(dataset, cell, FEATURES)
+    units = split(sample_units(branch.study, dataset), shards)
+    for part, chunk in branch.chunks("features", units):
+        yield branch.job(
+            "features",
+            "features",
+            f"{cell.name}-{part}",
+            chunk,
+            config=("evaluate", _evaluation(branch)),
+            inputs=[
+                *filled([samples, reference], chunk),
+                *_classifier(branch),
+                *_inception(branch),
+            ],
+            outputs=filled([template], chunk),
+            options=[
+                *_classifier_option(branch),
+                ("samples", samples),
+                ("reference", reference),
+                ("shards", str(shards)),
+                ("out", template),
+            ],
+            code=stage_code("features", dataset, used=_measuring_code(branch)),
+            temporary=True,
         )
 
 

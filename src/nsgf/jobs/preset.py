@@ -28,7 +28,7 @@ def jobs(preset: Preset) -> list[Job]:
 
 
 def targets(preset: Preset, only: str | None = None, complete: bool = False) -> list[str]:
-    """What a run ends with; `only` names one study, `complete` asks for every artefact.
+    """What a run ends with; `only` names one study, `complete` asks for all that stays.
 
     Raises:
         NsgfError: the preset has no study of that name.
@@ -36,7 +36,7 @@ def targets(preset: Preset, only: str | None = None, complete: bool = False) -> 
     if only:
         lookup(preset.studies, only, f"study of preset '{preset.name}'")
     last = [j for j in jobs(preset) if complete or j.stage in REPORTED]
-    return [p for j in last if only is None or j.study == only for p in j.outputs]
+    return [p for j in last if only is None or j.study == only for p in j.kept]
 
 
 def write_configs(preset: Preset) -> None:

@@ -6,7 +6,7 @@ from nsgf.codehash import stage_code
 from nsgf.config.pool import Pool, PoolStage
 from nsgf.config.preset import Study
 from nsgf.config.train import TrainStage
-from nsgf.jobs.branch import Branch, filled
+from nsgf.jobs.branch import Branch, filled, split
 from nsgf.jobs.job import Job
 from nsgf.layout import cells
 from nsgf.registry import BACKENDS, METHODS, NETS, NETWORKS, SHARD_CURVE, SHARD_META, STORAGES
@@ -36,7 +36,7 @@ def pools(branch: Branch) -> Iterator[Job]:
         pool, storage = settings.pool, STORAGES[settings.pool.storage]
         if not storage.files:
             continue
-        units = [u | {"shard": k} for u in branch.seeds() for k in range(pool.shards)]
+        units = split(branch.seeds(), pool.shards)
         template, files = branch.layout.pool(branch.dataset, flow), _shard_files(pool)
         used = (BACKENDS[settings.flow.backend], storage.module)
         for part, chunk in branch.chunks("pool", units):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from nsgf.artifact import sha256_file
+from nsgf.config.metrics import FEATURE_BATCH
 from nsgf.errors import NsgfError
 
 INCEPTION_SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
@@ -37,6 +38,11 @@ class Extractor:
         genuine = self.name == "inception" and self.digest == INCEPTION_SHA256
         return "fid" if genuine else None
 
+    @property
+    def is_classed(self) -> bool:
+        """Whether a number is made from its class probabilities: its score, or how samples read."""
+        return self.fid_name is not None or self.name == "classifier"
+
     def metric(self, kind: Literal["frechet", "kernel", "score"]) -> str:
         """The name of a number of this kind made from these features or probabilities."""
         if self.fid_name and kind != "kernel":
@@ -44,7 +50,7 @@ class Extractor:
         return {"frechet": "fd", "kernel": "kid", "score": "score"}[kind] + f"_{self.name}"
 
     def features(
-        self, images: Tensor | np.ndarray, batch_size: int = 128, progress: bool = True
+        self, images: Tensor | np.ndarray, batch_size: int = FEATURE_BATCH, progress: bool = True
     ) -> np.ndarray:
         """Features (n, d) float32 of uint8 images (n, c, h, w), c = 1 or 3, values 0 to 255.
 
@@ -54,7 +60,7 @@ class Extractor:
         return self._rows(self.embed, images, batch_size, progress)
 
     def probabilities(
-        self, images: Tensor | np.ndarray, batch_size: int = 128, progress: bool = True
+        self, images: Tensor | np.ndarray, batch_size: int = FEATURE_BATCH, progress: bool = True
     ) -> np.ndarray:
         """Class probabilities (n, k) float32 of uint8 images (n, c, h, w), c = 1 or 3.
 

@@ -36,9 +36,8 @@ class Distances:
         }
 
 
-def class_report(extractor: Extractor, images: np.ndarray) -> dict[str, float]:
+def class_report(probabilities: np.ndarray) -> dict[str, float]:
     """How the classifier reads samples: share read with p > .9, share of the rarest class."""
-    probabilities = extractor.probabilities(images)
     counts = np.bincount(probabilities.argmax(1), minlength=probabilities.shape[1])
     return {
         "confident_share": float((probabilities.max(1) > CONFIDENT).mean()),
@@ -46,11 +45,11 @@ def class_report(extractor: Extractor, images: np.ndarray) -> dict[str, float]:
     }
 
 
-def score(extractor: Extractor, images: np.ndarray) -> dict[str, float]:
+def score(extractor: Extractor, probabilities: np.ndarray | None) -> dict[str, float]:
     """The Inception score; nothing from probabilities that are not Inception's."""
     if extractor.fid_name is None:
         return {}
-    return {extractor.metric("score"): inception_score(extractor.probabilities(images))}
+    return {extractor.metric("score"): inception_score(probabilities)}
 
 
 def measured(

@@ -89,8 +89,8 @@ def _together(ran: Sequence[Ran], plan: dict, root: Path, since: float) -> list[
 
 
 def _disk(ran: Sequence[Ran], plan: dict) -> Compared:
-    kept = [job for job, *_ in ran if all(Path(path).exists() for path in job.outputs)]
-    taken = sum(_blocks(Path(path)) for job in kept for path in job.outputs)
+    kept = [job for job, *_ in ran if all(Path(path).exists() for path in job.kept)]
+    taken = sum(_blocks(Path(path)) for job in kept for path in job.kept)
     expected = sum(plan["jobs"][job.name]["disk_bytes"] for job in kept)
     return Compared("disk", len(kept), "bytes", expected, taken)
 

@@ -10,7 +10,7 @@ from nsgf.config.preset import Preset, Study
 from nsgf.jobs import Job
 from nsgf.plan.nets import size_of
 from nsgf.plan.reference import Figures
-from nsgf.plan.work import FEATURES, evaluations, units_of, used_spaces
+from nsgf.plan.work import FEATURES, evaluations, share, units_of, used_spaces
 from nsgf.registry import DATASETS
 from nsgf.stages.unit import Unit
 
@@ -44,7 +44,13 @@ def _train(stage, study: Study, unit: Unit, constants: dict) -> float:
 def _sample(stage, study: Study, unit: Unit, constants: dict) -> float:
     states = (evaluations(stage, study) + 1) * stage.sampling.path_samples
     d = _numbers(unit)
-    return FLOAT * (stage.sampling.n_samples * d + states * (d + 1))
+    n = share(stage.sampling.n_samples, unit, study.shards.sample)
+    return FLOAT * (n * d + states * (d + 1))
+
+
+def _features(stage, study: Study, unit: Unit, constants: dict) -> float:
+    n = share(study.sampling.n_samples, unit, study.shards.features)
+    return FLOAT * n * sum(FEATURES[s] for s in used_spaces(stage.metrics))
 
 
 def _reference(stage, study: Study, unit: Unit, constants: dict) -> float:
@@ -65,5 +71,7 @@ ARRAYS: dict[str, Callable[..., float]] = {
     "train": _train,
     "sample": _sample,
     "reference": _reference,
+    "gather": _sample,
+    "features": _features,
     "evaluate": _evaluate,
 }

@@ -125,7 +125,7 @@ def _sample(stage, study: Study, unit: Unit) -> Part:
     method, shape = METHODS[stage.method], _shape(unit)
     nets = {name: study.networks[name].net for name in method.networks}
     field: Net = nets["straight"] if method.two_phase else nets[method.networks[0]]
-    n, nfe = stage.sampling.n_samples, evaluations(stage, study)
+    n, nfe = share(stage.sampling.n_samples, unit, study.shards.sample), evaluations(stage, study)
     batches = math.ceil(n / stage.sampling.batch_size)
     size = size_of(field, shape)
     amounts = Counter(
@@ -138,6 +138,11 @@ def _sample(stage, study: Study, unit: Unit) -> Part:
     d, rows = math.prod(shape), min(n, stage.sampling.batch_size)
     kept = 4 * d * (stage.sampling.path_samples * nfe + 2 * n) / 1e6
     return Part(field.kind, amounts, kept, rows * size.activations / 1e6)
+
+
+def share(n: int, unit: Unit, shards: int) -> float:
+    """Samples of a unit: of a whole set, or of one of its shards."""
+    return n / shards if "shard" in unit else n
 
 
 def evaluations(stage, study: Study) -> float:
@@ -166,7 +171,7 @@ def _reference(stage, study: Study, unit: Unit) -> Part:
     if "sample" in unit:
         solves = metrics.floor_draws + 1
         return Part("", _planar(metrics, unit, solves, metrics.n_test))
-    amounts = _spaces(metrics, metrics.n_test + metrics.n_floor)
+    amounts = _distances(metrics) + _passes(metrics, metrics.n_test + metrics.n_floor)
     if "classifier" in metrics.features:
         amounts["image classifier"] += TRAIN_IMAGES / 6  # its accuracy, on the test set
     held = _features_mb(metrics, metrics.n_test + metrics.n_floor)
@@ -177,7 +182,9 @@ def _evaluate(stage, study: Study, unit: Unit) -> Part:
     metrics, n, shape = stage.metrics, study.sampling.n_samples, _shape(unit)
     if len(shape) == 1:
         return Part("", _planar(metrics, unit, 1, max(n, metrics.n_test)))
-    amounts = _spaces(metrics, n)
+    amounts = _distances(metrics)
+    if study.shards.features == 1:
+        amounts += _passes(metrics, n)
     amounts["pixel"] = TRAIN_IMAGES * math.prod(shape)
     return Part("+".join(used_spaces(metrics)), amounts, _features_mb(metrics, metrics.n_test + n))
 
@@ -194,16 +201,26 @@ def used_spaces(metrics) -> list[str]:
     return [f for f in metrics.features if f != "inception" or inception_file()]
 
 
-def _spaces(metrics, images: int) -> Counter:
+def _features(stage, study: Study, unit: Unit) -> Part:
+    metrics = stage.metrics
+    n = share(study.sampling.n_samples, unit, study.shards.features)
+    amounts = _passes(metrics, n) + Counter({"file": 1})
+    return Part("+".join(used_spaces(metrics)), amounts, _features_mb(metrics, n))
+
+
+def _passes(metrics, images: float) -> Counter:
+    return Counter({f"image {space}": images * PASSES[space] for space in used_spaces(metrics)})
+
+
+def _distances(metrics) -> Counter:
     amounts = Counter({"file": 2})
     for space in used_spaces(metrics):
-        amounts[f"image {space}"] += images * PASSES[space]
         amounts["spectrum"] += FEATURES[space] ** 3
         amounts["kernel pair"] += metrics.kid_subsets * metrics.kid_subset_size**2
     return amounts
 
 
-def _features_mb(metrics, images: int) -> float:
+def _features_mb(metrics, images: float) -> float:
     return 4 * images * sum(FEATURES[s] for s in used_spaces(metrics)) / 1e6
 
 
@@ -213,5 +230,6 @@ MODELS: dict[str, Callable[..., Part]] = {
     "sample": _sample,
     "targets": _targets,
     "reference": _reference,
+    "features": _features,
     "evaluate": _evaluate,
 }

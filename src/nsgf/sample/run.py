@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nsgf.config.sample import SampleStage
+from nsgf.sample.cost import Cost
 from nsgf.state import keep, read_kept
 
 
@@ -43,23 +44,19 @@ class Batch:
 
 @dataclass(frozen=True)
 class Samples:
-    """All batches together, and the whole path of the first few samples.
+    """Consecutive samples, their cost, and the whole path of the first few.
 
     Attributes:
         x: (n, d), data units.
-        nfe: evaluations of velocity fields a sample, mean.
-        nfe_max: of the sample that needed most.
+        cost: evaluations and hand-over times.
         path: (steps + 1, m, d), states of the first m samples.
         times: (steps + 1, m), interpolation time of each state; NSGF steps count from -T to 0.
-        facts: anything else a reader may want, such as the mean hand-over time.
     """
 
     x: Tensor
-    nfe: float
-    nfe_max: int
+    cost: Cost
     path: Tensor
     times: Tensor
-    facts: dict[str, float]
 
 
 class StatePath:
@@ -116,20 +113,9 @@ def _keep(file: Path, batch: Batch, path: StatePath | None) -> None:
 
 
 def _together(batches: list[dict]) -> Samples:
-    x = torch.cat([b["x"] for b in batches])
-    handover = torch.cat([b["handover"] for b in batches])
-    facts = {}
-    if len(handover):
-        facts = {
-            "handover_mean": float(handover.mean()),
-            "handover_sd": float(handover.std()),
-            "predictor_evaluations": 1.0,
-        }
     return Samples(
-        x=x,
-        nfe=sum(b["rows"] for b in batches) / len(x),
-        nfe_max=max(b["most"] for b in batches),
+        x=torch.cat([b["x"] for b in batches]),
+        cost=Cost.total([Cost(len(b["x"]), b["rows"], b["most"], b["handover"]) for b in batches]),
         path=batches[0]["path"],
         times=batches[0]["times"],
-        facts=facts,
     )

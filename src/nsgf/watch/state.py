@@ -116,7 +116,7 @@ def _state(job: Job, events: Events, queued: Queued | None, alive: bool) -> str:
         if not alive:
             return "stopped"
         return "queued" if queued and queued.state == "PENDING" else "running"
-    if job.name not in events.wanted and all(Path(p).exists() for p in job.outputs):
+    if job.name not in events.wanted and all(Path(p).exists() for p in job.kept):
         return "kept"
     return "waiting"
 
@@ -126,6 +126,8 @@ def _counted(job: Job, state: str, queued: Queued | None) -> JobState:
     units = max(1, len(units_of(job)))
     made = [Path(p) for p in job.outputs if not p.endswith(SIDECAR)]
     done = units * sum(p.exists() for p in made) // len(made)
+    if state in ("done", "kept"):  # what was temporary may be gone
+        done = units
     where = queued.where if queued else None
     return JobState(job.name, job.stage, job.study, state, units, done, where=where)
 

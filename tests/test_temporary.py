@@ -1,0 +1,49 @@
+"""Arrays that go when they are used: their provenance stays, and stands for them."""
+
+from pathlib import Path
+
+import pytest
+
+from nsgf.artifact import record, sha256_file, sidecar
+from nsgf.audit import files
+from nsgf.audit.expected import of_preset
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.jobs import jobs, targets
+
+
+@pytest.fixture
+def part(tmp_path) -> Path:
+    path = tmp_path / "part0.npy"
+    path.write_bytes(b"samples")
+    record(path, stage="sample", config={}, seed=0, code="x")
+    return path
+
+
+def digest_of(part: Path, temporary: bool) -> str | None:
+    name = str(part)
+    return files.read({name: part}, {name} if temporary else ())[name].sha256
+
+
+def test_provenance_stands_for_a_temporary_file_that_is_gone(part):
+    digest = sha256_file(part)
+    part.unlink()
+    assert digest_of(part, temporary=True) == digest
+    assert digest_of(part, temporary=False) is None
+    sidecar(part).unlink()
+    assert digest_of(part, temporary=True) is None
+
+
+def test_bytes_speak_for_themselves_while_they_are_there(part):
+    part.write_bytes(b"others")
+    assert digest_of(part, temporary=True) == sha256_file(part)
+
+
+def test_what_is_temporary_is_never_asked_for():
+    paper = load("config/paper.yaml", Preset)
+    temporary = {p for job in jobs(paper) for p in job.temporary}
+    wanted = set(targets(paper, complete=True))
+    assert temporary
+    assert not wanted & temporary
+    assert {str(sidecar(p)) for p in temporary} <= wanted
+    assert {p for job in of_preset(paper) for p in job.temporary} == temporary
