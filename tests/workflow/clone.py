@@ -40,7 +40,8 @@ class Clone(Checkout):
     @classmethod
     def of(cls, other: "Clone", folder: Path) -> "Clone":
         """A fresh clone of another one: what git holds, and nothing else."""
-        words = ["git", "clone", "--quiet", str(other.folder), str(folder)]
+        # Hard links would let a test that damages its clone damage the other one too.
+        words = ["git", "clone", "--quiet", "--no-hardlinks", str(other.folder), str(folder)]
         subprocess.run(words, check=True, capture_output=True)
         # With their time stamps, for which alone the compiled kernels beside them are valid.
         shutil.copytree(other.folder / "src", folder / "src", dirs_exist_ok=True)

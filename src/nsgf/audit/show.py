@@ -32,6 +32,12 @@ def as_json(subject: Subject, commit: Commit, repeated: Sequence[Expected]) -> d
         artefacts[path] = about | {"status": wrong.get(path, status)}
         if body:
             configurations[body["config_sha256"]] = body["config"]
+    numbers = [
+        {"table": n.table, "number": n.label, "values": n.values, "chain": parts}
+        for n, parts in _chains(subject)
+    ]
+    given = {p for n in numbers for part in n["chain"].values() for p in part} - set(artefacts)
+    artefacts |= {p: {"sha256": run.elsewhere(p), "status": "tracked"} for p in sorted(given)}
     return {
         "subject": str(subject.root),
         "commit": commit.id,
@@ -39,10 +45,7 @@ def as_json(subject: Subject, commit: Commit, repeated: Sequence[Expected]) -> d
         "sound": not subject.findings,
         "findings": [vars(f) for f in sorted(subject.findings, key=lambda f: f.rank)],
         "repeated": [j.job for j in repeated],
-        "numbers": [
-            {"table": n.table, "number": n.label, "values": n.values, "chain": parts}
-            for n, parts in _chains(subject)
-        ],
+        "numbers": numbers,
         "artefacts": artefacts,
         "configurations": configurations,
     }
