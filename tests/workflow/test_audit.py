@@ -241,6 +241,23 @@ def test_a_run_of_ones_own_is_told_from_the_recorded_one(inside):
         assert findings(remade=True) == []
 
 
+NO_TEXTS = ({"command": "nsgf 'a"}, {"sha256": None}, {"inputs": []}, {"inputs": {"a": 1}})
+
+
+@pytest.mark.parametrize("account", ["", "[]", "{}", "null", '"x"', "[" * 5000, *NO_TEXTS])
+def test_provenance_of_another_form_is_named(inside, account):
+    path = Path("results/small/models/moons/velocity-t10/seed0.safetensors" + SIDECAR)
+    with tampered("results/small"):
+        text = (
+            account
+            if isinstance(account, str)
+            else json.dumps(json.loads(path.read_text()) | account)
+        )
+        path.write_text(text)
+        named = {f.path for f in findings() if f.kind == "no provenance"}
+    assert named == {str(path).removesuffix(SIDECAR)}
+
+
 @pytest.mark.parametrize("operation", [flip, truncate, delete, swap])
 @pytest.mark.parametrize("path", ["tables/table1.csv", "metrics/moons/fm-10/seed0-0.json"])
 def test_tampering_with_what_is_published_is_caught(inside, path: str, operation: Callable):

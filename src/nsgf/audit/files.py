@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,8 +11,8 @@ from pathlib import Path
 from nsgf.artifact import sha256_file, sidecar
 from nsgf.progress import bar
 
-KEYS = ("stage", "command", "config", "config_sha256", "seed", "code", "commit", "inputs")
-KEYS += ("versions", "machine", "facts", "artefact", "sha256")
+TEXTS = ("stage", "command", "config_sha256", "code", "artefact", "sha256")
+KEYS = {*TEXTS, "config", "seed", "commit", "inputs", "versions", "machine", "facts"}
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,11 @@ def _digest(path: Path) -> str | None:
 
 
 def _body(path: Path) -> dict | None:
+    """The account in a sidecar, None if it does not have the form of one."""
     try:
         body = json.loads(path.read_text())
-    except (OSError, ValueError):
+        shlex.split(body["command"])
+        texts = [*(body[key] for key in TEXTS), *body["inputs"], *body["inputs"].values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    whole = isinstance(body, dict) and set(KEYS) <= set(body)
-    return body if whole and isinstance(body["inputs"], dict) else None
+    return body if set(body) >= KEYS and all(isinstance(t, str) for t in texts) else None
