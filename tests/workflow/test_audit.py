@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nsgf.artifact import SIDECAR, sha256_file
-from nsgf.audit import expected, subject, tracked
+from nsgf.audit import checks, expected, subject, tracked
 from nsgf.audit.findings import Finding
 from nsgf.audit.git import Commit
 from nsgf.config.base import load, parse
@@ -107,9 +107,11 @@ def findings(remade: bool = False) -> list[Finding]:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_tampering_is_caught_and_named(inside, kind: str, operation: Callable):
+def test_tampering_is_caught_and_named(inside, monkeypatch, kind: str, operation: Callable):
     path = Path(KINDS[kind][0])
-    with tampered("results/small", "data/processed"):
+    if not kind.startswith("fetch"):  # where no image is touched, hashing them twice takes longest
+        monkeypatch.setattr(checks, "data", lambda run, registry: iter(()))
+    with tampered("results/small", *(["data/processed"] if kind.startswith("fetch") else [])):
         operation(path)
         named = {f.path for f in findings() if f.kind != "rests on"}
     assert str(path).removesuffix(SIDECAR) in named | {p.removesuffix(SIDECAR) for p in named}
