@@ -40,7 +40,7 @@ def test_the_next_forecast_uses_what_was_measured(ran):
     told = asked(ran)
     assert {j["source"] for j in told["jobs"].values()} == {"measured here"}
     took = {r["what"]: r["measured"] for r in asked(ran, "--check")["compared"]}
-    assert told["total"]["cpu_s"] == pytest.approx(took["all jobs"], rel=1e-3)
+    assert told["total"]["cpu_s"] == pytest.approx(took["all jobs"], rel=1e-2)  # both rounded
     assert told["total"]["wall_s"] >= took["all jobs"] / 2 - 1e-6  # on two cores
 
 
