@@ -54,6 +54,7 @@ def main() -> int:
         "--complete", action="store_true", help="also make what is missing behind finished results"
     )
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         where = Where(arguments.profile, arguments.cores)
         only, dry_run = arguments.only or None, arguments.dry_run
@@ -104,7 +105,6 @@ class Where:
         SLURM_RUN.unlink(missing_ok=True)
         if self.slurm:
             SLURM_RUN.touch()
-            signal.signal(signal.SIGTERM, _interrupt)
         return self
 
     def __exit__(self, *_) -> None:
@@ -238,7 +238,7 @@ def _run_snakemake(words: list[str], log: Path, where: Where) -> tuple[int, int,
     with (
         log.open("w") as copy,
         tqdm(desc="jobs", unit="job", disable=None) as bar,
-        _without_successor(process, where),
+        _ends_with_us(process),
     ):
         for line in process.stdout:
             copy.write(line)
@@ -256,14 +256,16 @@ def _run_snakemake(words: list[str], log: Path, where: Where) -> tuple[int, int,
 
 
 @contextlib.contextmanager
-def _without_successor(process: subprocess.Popen, where: Where) -> Iterator[None]:
-    """An interrupted Snakemake must not send jobs again that are cancelled behind its back."""
+def _ends_with_us(process: subprocess.Popen) -> Iterator[None]:
+    """A Snakemake that is left alone would work on in a folder that the next run wants.
+
+    Its local jobs end with it; those on SLURM are cancelled next, and must not be sent again.
+    """
     try:
         yield
-    except KeyboardInterrupt:
-        if where.slurm:
-            process.kill()
-            process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
         raise
 
 
@@ -397,8 +399,9 @@ def _interrupt(*_) -> None:
 
 
 def _die_with_parent() -> None:
+    """At once: on SIGTERM Snakemake would first wait for its jobs, which may take days."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

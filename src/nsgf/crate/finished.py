@@ -69,7 +69,7 @@ def finished_run(file: Path, without: Iterable[str] = ()) -> Finished:
     _refuse(stale, "the code here is not the code that made", mend)
     digests = _digests([*provenance])
     altered = [p for p in provenance if provenance[p].get("sha256") != digests[p]]
-    restore = "restore them (dvc checkout), or remove them and run make reproduce"
+    restore = "restore them (dvc checkout), or remove them and run make reproduce COMPLETE=1"
     _refuse(altered, "files are not what their provenance states", restore)
 
     folders = (f"{DATA}/", *(f"results/{preset.name}/{kind}/" for kind in without))
