@@ -149,6 +149,13 @@ class Checkout:
         """Every table, by name."""
         return {p.name: p.read_bytes() for p in sorted((self.results / "tables").glob("*.csv"))}
 
+    def artefacts(self) -> dict[str, bytes]:
+        """Everything but times, by path below the results."""
+        files = [p for p in self.results.rglob("*") if p.is_file()]
+        named = {str(p.relative_to(self.results)): p for p in files}
+        skipped = ("timings/", "report.html")
+        return {n: p.read_bytes() for n, p in named.items() if not n.startswith(skipped)}
+
     def provenance(self, path: Path) -> dict:
         """The sidecar of an artefact."""
         return json.loads(Path(f"{path}.prov.json").read_text())
