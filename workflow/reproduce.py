@@ -8,7 +8,6 @@ of Snakemake's log (which goes to logs/<preset>/snakemake.log); and makes the HT
 import argparse
 import contextlib
 import csv
-import ctypes
 import fcntl
 import os
 import re
@@ -32,6 +31,7 @@ from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
 from nsgf.jobs import jobs, targets
 from nsgf.layout import Layout
+from nsgf.lifeline import die_with_parent
 from nsgf.registry import lookup
 from nsgf.stages import timeline
 
@@ -39,7 +39,6 @@ DONE = re.compile(r"(\d+) of (\d+) steps")
 FAILED = re.compile(r"Error in rule ([^\s:,]+)")
 FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\S+)\)")
 SLURM_RUN = Path(".snakemake/slurm-run")  # there while SLURM may hold jobs of this folder
-PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
@@ -231,7 +230,8 @@ def _run_snakemake(words: list[str], log: Path, where: Where) -> tuple[int, int,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=_die_with_parent,
+        # On SIGTERM alone it would first wait for its jobs, which may take days.
+        preexec_fn=die_with_parent,
         env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     meter, failed, done = Meter(process.pid), {}, 0
@@ -396,12 +396,6 @@ def _message(text: str) -> str:
 def _interrupt(*_) -> None:
     """SIGTERM ends a run as Ctrl-C does."""
     raise KeyboardInterrupt
-
-
-def _die_with_parent() -> None:
-    """At once: on SIGTERM Snakemake would first wait for its jobs, which may take days."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

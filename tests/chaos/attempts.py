@@ -1,7 +1,6 @@
 """A run that is disturbed: the same command again and again, until it ends with exit code 0."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import time
@@ -14,6 +13,7 @@ from tests.slurm.use import PROFILE, with_variable
 from tests.workflow.checkout import Checkout
 
 PATIENCE = 240  # seconds after which a run counts as hung
+GRACE = 30  # seconds in which what was killed may end
 WHO = ("-c", "user.name=chaos", "-c", "user.email=chaos@localhost")
 NO_SPACE = "No space left"
 
@@ -49,8 +49,7 @@ class Run:
             return False
         if self.moment > PATIENCE:
             self.trouble.append(f"attempt {self.attempts} hung for {PATIENCE} s")
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            self.kill()
         return True
 
     def end(self) -> tuple[int, str]:
@@ -63,6 +62,12 @@ class Run:
                 self.trouble.append(f"attempt {self.attempts} showed a traceback: {self._said}")
         return self.process.returncode, self._said
 
+    def kill(self) -> None:
+        """End the command, if it runs, and with it all that it started here."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
     def stop(self) -> None:
         """End the attempt as a user does who wants the terminal back; nothing runs afterwards."""
         with contextlib.suppress(ProcessLookupError):
@@ -71,9 +76,8 @@ class Run:
 
     def end_of_others(self) -> list[psutil.Process]:
         """Wait a while until no process of this checkout is left; returns those that are."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + GRACE
         while (left := self.processes()) and time.monotonic() < deadline:
-            self.process.poll()
             time.sleep(0.1)
         return left
 

@@ -12,7 +12,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -55,8 +54,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            subprocess.run(["umount", str(folder / "disk")], capture_output=True)
+        disk.unmount(folder / "disk")
         shutil.rmtree(folder)
 
 
@@ -153,7 +151,10 @@ class Campaign:
         checkout = on_slurm(folder, tiny(), cluster, 1) if there else Checkout(folder, tiny())
         run = Run(checkout, cluster if there else None, disk_folder)
         spread, tell = SPREAD[planned.where], self._screen.fault
-        struck, late = disturb(run, planned.where, number, planned.kinds, spread, draw, tell)
+        try:
+            struck, late = disturb(run, planned.where, number, planned.kinds, spread, draw, tell)
+        finally:
+            run.kill()
         wrong = checks.wrong(run, self._whole)
         for fault in struck:
             fault.survived = not wrong

@@ -17,6 +17,12 @@ def mount(folder: Path) -> None:
     subprocess.run(words, check=True)
 
 
+def unmount(folder: Path) -> None:
+    """Take it away, if it is there, even from processes that are just dying."""
+    if folder.is_mount():
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
 class Filler:
     """Takes all space of the disk that `folder` is on, as a context manager.
 

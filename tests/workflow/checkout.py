@@ -70,6 +70,7 @@ class Checkout:
 
     def __init__(self, folder: Path, whole: dict):
         self.folder, self.name = folder, whole["name"]
+        folder.mkdir(parents=True, exist_ok=True)
         for name in ("Snakefile", "workflow", "profiles", "environment.yml"):
             (folder / name).symlink_to(ROOT / name)
         shutil.copytree(ROOT / "config", folder / "config")
