@@ -3,6 +3,7 @@ PRESET ?= quick
 ONLY ?=
 COMPLETE ?=
 PROFILE ?= default
+CHAOS_SEED ?= 2401
 CORES ?= $(shell nproc)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
@@ -13,7 +14,7 @@ LOCKS := requirements/torch.txt requirements/lock.txt pyproject.toml
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup reproduce audit gate test test-slurm lint clean
+.PHONY: help setup reproduce audit gate test test-slurm chaos lint clean
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -38,6 +39,9 @@ test: setup ## All tests; those that cannot run here are named with the reason
 
 test-slurm: setup ## The whole workflow on a real SLURM of two nodes on this machine (root, Debian)
 	@$(BIN)/python -m pytest -rs -s tests/workflow/test_slurm.py
+
+chaos: setup ## 30 faults at random moments, here and on a real SLURM (root, Debian): CHAOS_SEED=2401
+	@PYTHONPATH=. $(BIN)/python -m tests.chaos.campaign --seed "$(CHAOS_SEED)" $(CHAOS_ARGS)
 
 lint: setup ## ruff, snakefmt, snakemake --lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """The command line: help, and one clear message for what a user can mend."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nsgf.cli import STAGES, main
+from nsgf.lifeline import PARENT
 
 BIN = Path(sys.executable).parent / "nsgf"
 TRAIN = {
@@ -124,3 +126,13 @@ def test_a_full_disk_is_one_message_and_the_run_goes_on_later(train, tmp_path):
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "out").exists() or left(tmp_path) == []
     assert main([*train, "--unit", "dataset=moons,seed=0"]) == 0
+
+
+def test_a_job_whose_snakemake_is_gone_does_not_begin(train, tmp_path):
+    """It was killed between starting the job and the job's first line."""
+    command = [str(BIN), *train, "--unit", "dataset=moons,seed=0"]
+    environment = os.environ | {PARENT: "1"}
+    result = subprocess.run(command, env=environment, text=True, capture_output=True)
+    assert result.returncode == 1
+    assert result.stderr == "nsgf: whoever started this was killed before it began\n"
+    assert left(tmp_path) == []

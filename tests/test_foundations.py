@@ -151,6 +151,7 @@ def test_one_methods_code_is_not_anothers():
 ORDER = [
     "errors",
     "private",
+    "lifeline",
     "registry",
     "rng",
     "shards",

@@ -8,7 +8,6 @@ of Snakemake's log (which goes to logs/<preset>/snakemake.log); and makes the HT
 import argparse
 import contextlib
 import csv
-import ctypes
 import fcntl
 import os
 import re
@@ -32,6 +31,7 @@ from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
 from nsgf.jobs import jobs, targets
 from nsgf.layout import Layout
+from nsgf.lifeline import die_with_parent
 from nsgf.registry import lookup
 from nsgf.stages import timeline
 
@@ -39,7 +39,6 @@ DONE = re.compile(r"(\d+) of (\d+) steps")
 FAILED = re.compile(r"Error in rule ([^\s:,]+)")
 FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\S+)\)")
 SLURM_RUN = Path(".snakemake/slurm-run")  # there while SLURM may hold jobs of this folder
-PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
@@ -54,6 +53,7 @@ def main() -> int:
         "--complete", action="store_true", help="also make what is missing behind finished results"
     )
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         where = Where(arguments.profile, arguments.cores)
         only, dry_run = arguments.only or None, arguments.dry_run
@@ -104,7 +104,6 @@ class Where:
         SLURM_RUN.unlink(missing_ok=True)
         if self.slurm:
             SLURM_RUN.touch()
-            signal.signal(signal.SIGTERM, _interrupt)
         return self
 
     def __exit__(self, *_) -> None:
@@ -231,14 +230,15 @@ def _run_snakemake(words: list[str], log: Path, where: Where) -> tuple[int, int,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=_die_with_parent,
+        # On SIGTERM alone it would first wait for its jobs, which may take days.
+        preexec_fn=die_with_parent,
         env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     meter, failed, done = Meter(process.pid), {}, 0
     with (
         log.open("w") as copy,
         tqdm(desc="jobs", unit="job", disable=None) as bar,
-        _without_successor(process, where),
+        _ends_with_us(process),
     ):
         for line in process.stdout:
             copy.write(line)
@@ -256,14 +256,16 @@ def _run_snakemake(words: list[str], log: Path, where: Where) -> tuple[int, int,
 
 
 @contextlib.contextmanager
-def _without_successor(process: subprocess.Popen, where: Where) -> Iterator[None]:
-    """An interrupted Snakemake must not send jobs again that are cancelled behind its back."""
+def _ends_with_us(process: subprocess.Popen) -> Iterator[None]:
+    """A Snakemake that is left alone would work on in a folder that the next run wants.
+
+    Its local jobs end with it; those on SLURM are cancelled next, and must not be sent again.
+    """
     try:
         yield
-    except KeyboardInterrupt:
-        if where.slurm:
-            process.kill()
-            process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
         raise
 
 
@@ -394,11 +396,6 @@ def _message(text: str) -> str:
 def _interrupt(*_) -> None:
     """SIGTERM ends a run as Ctrl-C does."""
     raise KeyboardInterrupt
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 if __name__ == "__main__":

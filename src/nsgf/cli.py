@@ -1,15 +1,14 @@
 """The command line: one sub-command a stage; each imports only what it runs."""
 
 import argparse
-import ctypes
 import errno
 import importlib
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nsgf.errors import NsgfError
+from nsgf.lifeline import die_with_parent
 from nsgf.stages.unit import parse_unit
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -253,7 +252,8 @@ def main(words: Sequence[str] | None = None) -> int:
     stage = arguments.pop("stage")
     if "networks" in arguments:
         arguments["networks"] = dict(arguments["networks"])
-    _die_with_parent()
+    # A job whose Snakemake was killed must not write on beside its successor.
+    die_with_parent()
     try:
         importlib.import_module(STAGES[stage][0]).run(**arguments)
     except NsgfError as error:
@@ -276,13 +276,6 @@ def _storage_message(stage: str, error: OSError) -> NsgfError:
         if full
         else "check that the path exists and is yours, then run the same command again",
     )
-
-
-def _die_with_parent() -> None:
-    """A job whose Snakemake was killed must not write on beside its successor (Linux)."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def _unit(text: str) -> dict:

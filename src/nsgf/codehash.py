@@ -21,7 +21,10 @@ ROOT = Path(__file__).parent
 # stage's hash one by one, as `entries`.
 NOT_CODE = {
     f"{PACKAGE}.{name}"
-    for name in ("registry", "errors", "private", "progress", "codehash", "artifact", "state")
+    for name in (
+        *("registry", "errors", "private", "progress", "codehash", "artifact", "state"),
+        "lifeline",
+    )
 }
 
 

@@ -4,6 +4,9 @@ import os
 import subprocess
 import sys
 
+from tests.slurm.use import with_variable
+from tests.workflow.checkout import wait_for
+
 PROGRAM = """
 import hashlib, sys, torch
 from nsgf.ot import kernels, velocity
@@ -36,3 +39,16 @@ def test_the_first_run_on_a_machine_has_the_bytes_of_all_later_ones(tmp_path):
     assert told(tmp_path, "batch", "one") == first
     lines = dict(line.split() for line in first.splitlines()[:2])
     assert lines["one"] == lines["batch"]
+
+
+def test_a_compiler_does_not_outlive_its_job(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    job = subprocess.Popen([sys.executable, "-c", PROGRAM, "one"], env=environment)
+
+    def alive() -> list[int]:
+        return [p.pid for p in with_variable("NUMBA_CACHE_DIR", str(tmp_path))]
+
+    wait_for(lambda: len(alive()) == 2)
+    job.kill()
+    job.wait()
+    wait_for(lambda: alive() == [], 30)

@@ -143,6 +143,10 @@ class Cluster:
         """A node's sudden death: slurmd and all jobs on it, SIGKILL."""
         _end(self._daemons.pop(name))
 
+    def pid(self, name: str) -> int:
+        """First process of a daemon's namespace, such as a node's."""
+        return self._daemons[name].pid
+
     def node_state(self, name: str) -> str:
         """Such as 'idle', 'mixed' or 'down'; flags, such as '*' for no answer, are left out."""
         said = self._ask("sinfo", "--noheader", "--nodes", name, "--format", "%T")

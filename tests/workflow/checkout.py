@@ -71,6 +71,7 @@ class Checkout:
 
     def __init__(self, folder: Path, whole: dict):
         self.folder, self.name = folder, whole["name"]
+        folder.mkdir(parents=True, exist_ok=True)
         for name in ("Snakefile", "workflow", "profiles", "environment.yml"):
             (folder / name).symlink_to(ROOT / name)
         shutil.copytree(ROOT / "config", folder / "config")
@@ -149,6 +150,13 @@ class Checkout:
     def tables(self) -> dict[str, bytes]:
         """Every table, by name."""
         return {p.name: p.read_bytes() for p in sorted((self.results / "tables").glob("*.csv"))}
+
+    def artefacts(self) -> dict[str, bytes]:
+        """Everything but times, by path below the results."""
+        files = [p for p in self.results.rglob("*") if p.is_file()]
+        named = {str(p.relative_to(self.results)): p for p in files}
+        skipped = ("timings/", "report.html")
+        return {n: p.read_bytes() for n, p in named.items() if not n.startswith(skipped)}
 
     def provenance(self, path: Path) -> dict:
         """The sidecar of an artefact."""

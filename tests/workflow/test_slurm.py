@@ -17,6 +17,7 @@ from nsgf.errors import NsgfError
 from nsgf.jobs import jobs
 from tests.slurm.cluster import SETTINGS, Cluster, ClusterJob, refuse_foreign
 from tests.slurm.packages import require
+from tests.slurm.use import PROFILE, on_slurm, users_of
 from tests.workflow.checkout import ROOT, Checkout, preset, shrink, wait_for
 
 SEED = "moons-train-velocity-t10-0"
@@ -76,22 +77,6 @@ def undisturbed(tiny, tmp_path_factory) -> Checkout:
     return checkout
 
 
-def on_slurm(folder: Path, whole: dict, cluster: Cluster, retries: int = 0, **settings) -> Checkout:
-    """A checkout with a profile of its own, made of ours."""
-    checkout = Checkout(folder, whole)
-    checkout.environment |= cluster.environment
-    profile = folder / "profiles-of-mine"
-    profile.mkdir()
-    ours = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
-    quick = {"slurm-init-seconds-before-status-checks": 2, "latency-wait": 10, "retries": retries}
-    (profile / "config.yaml").write_text(yaml.safe_dump(ours | quick))
-    (profile / "cluster.yaml").write_text(yaml.safe_dump({"cluster": settings}))
-    return checkout
-
-
-PROFILE = ("--profile", "profiles-of-mine")
-
-
 def endless(name: str, minutes: int) -> dict:
     """One network that trains for ever, on a GPU."""
     whole = planar(name, ["fm"], ["straight"], train_seeds=1)
@@ -139,33 +124,12 @@ def attempts(cluster: Cluster, checkout: Checkout, rule: str = "") -> list[Clust
     return sorted((j for j in found if rule in ("", j.rule)), key=lambda j: int(j.id))
 
 
-def users_of(folder: Path) -> list[psutil.Process]:
-    """Processes of a cluster: its daemons, its jobs and its clients."""
-    mine = f"{folder}/slurm.conf"
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("SLURM_CONF") == mine:
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
-
-
-def artefacts(checkout: Checkout) -> dict[str, bytes]:
-    """Everything but times."""
-    files = [p for p in checkout.results.rglob("*") if p.is_file()]
-    named = {str(p.relative_to(checkout.results)): p for p in files}
-    skipped = ("timings/", "report.html")
-    return {n: p.read_bytes() for n, p in named.items() if not n.startswith(skipped)}
-
-
 def half_written(checkout: Checkout) -> list[Path]:
     return [p for p in checkout.results.rglob("*") if ".tmp" in p.name]
 
 
 def test_results_equal_the_local_run_byte_for_byte(disturbed, undisturbed):
-    here, there = artefacts(undisturbed), artefacts(disturbed[0])
+    here, there = undisturbed.artefacts(), disturbed[0].artefacts()
     kinds = {name.split("/")[0] for name in here}
     assert kinds >= {"pools", "models", "samples", "metrics", "tables"}
     assert sorted(here) == sorted(there)

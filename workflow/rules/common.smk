@@ -1,5 +1,7 @@
 """The preset, its jobs and what the rules share."""
 
+import os
+
 from snakemake.exceptions import WorkflowError
 from snakemake.io import report as flag_for_report
 from snakemake.utils import validate
@@ -8,10 +10,12 @@ from nsgf.config.base import load, read_yaml
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
 from nsgf.jobs import REPORTED, jobs, targets, write_configs
+from nsgf.lifeline import PARENT
 from nsgf.plan.store import store as store_forecast
 
-# Jobs are replaced by their command (exec), so that a killed Snakemake takes them along.
-shell.prefix("exec ")
+# Jobs are replaced by their command (exec), so that a killed Snakemake takes them along; a job that
+# had not begun by then knows by the number that its parent is gone.
+shell.prefix(f"{PARENT}={os.getpid()} exec ")
 
 PRESET_FILE = config.get("preset_file", f"config/{config.get('preset', 'quick')}.yaml")
 

@@ -37,8 +37,8 @@ def check(name: str, commit: Commit) -> int:
         named = dict.fromkeys(f"{f.path} ({f.why})" for f in found)
         raise NsgfError(
             f"{len(named)} files are not what was recorded of them: {', '.join([*named][:5])}",
-            "restore them (dvc checkout), or remove them and they are made anew; what you made"
-            " yourself and trust is recorded by nsgf publish or dvc commit",
+            "restore them (dvc checkout), or remove them, and make reproduce COMPLETE=1 makes them"
+            " anew; what you made yourself and trust is recorded by nsgf publish or dvc commit",
         )
     return sum(file.sha256 is not None for file in run.files.values())
 

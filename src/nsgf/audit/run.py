@@ -64,7 +64,8 @@ def run(
         raise NsgfError(
             f"{folder} is not sound: {len(found.findings)} findings",
             "restore what the commit records (dvc checkout, git checkout), or remove what is"
-            " named and run make reproduce; a new run of yours is recorded by nsgf publish",
+            " named and run make reproduce COMPLETE=1; a new run of yours is recorded by nsgf"
+            " publish",
         )
 
 

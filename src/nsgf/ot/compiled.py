@@ -19,6 +19,7 @@ import torch
 from llvmlite import binding
 
 from nsgf.errors import NsgfError
+from nsgf.lifeline import PARENT, die_with_parent
 
 COMPILING = "NSGF_COMPILING_KERNELS"  # set in the process that compiles
 
@@ -45,7 +46,7 @@ def ensure() -> None:
 
 def _compile() -> None:
     print("compiling kernels, once on this machine", file=sys.stderr, flush=True)
-    environment = os.environ | {COMPILING: "1"}
+    environment = os.environ | {COMPILING: "1", PARENT: str(os.getpid())}
     result = subprocess.run(
         [sys.executable, "-m", "nsgf.ot.compiled"], env=environment, capture_output=True, text=True
     )
@@ -69,6 +70,7 @@ def _stamp() -> Path:
 
 def main() -> None:
     """Call every kernel with every type that it is called with."""
+    die_with_parent()
     from nsgf.ot import kernels
     from nsgf.ot.schedule import Schedule
 
