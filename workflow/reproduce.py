@@ -390,7 +390,7 @@ def _message(text: str) -> str:
     for mark in ("nsgf: ", "Traceback (most recent call last)"):
         if (start := text.rfind(mark)) >= 0:
             return text[start:].rstrip()
-    return "It ended without a word: it was killed, perhaps because memory ran out."
+    return "It ended without a word: it was killed, or memory ran out, or the disk is full."
 
 
 def _interrupt(*_) -> None:
