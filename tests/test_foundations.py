@@ -150,6 +150,7 @@ def test_one_methods_code_is_not_anothers():
 
 ORDER = [
     "errors",
+    "lifeline",
     "private",
     "lifeline",
     "registry",

@@ -43,6 +43,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=30, help="faults in all")
     parser.add_argument("--minutes", type=float, default=20, help="no run begins after these")
     parser.add_argument("--local", action="store_true", help="on this machine alone")
+    parser.add_argument("--short", action="store_true", help="runs of a quarter of the work")
     parser.add_argument("--json", type=Path, help="where to write every fault")
     arguments = parser.parse_args()
     if not os.geteuid() and APART_ALREADY not in os.environ:
@@ -70,6 +71,7 @@ class Campaign:
 
     def __init__(self, arguments: argparse.Namespace, folder: Path):
         self._options, self._folder = arguments, folder
+        self._preset = tiny(arguments.short)
         self._faults: list[Fault] = []
         self._wrong: list[str] = []
 
@@ -121,7 +123,7 @@ class Campaign:
     def _undisturbed(self) -> dict[str, bytes]:
         folder = self._folder / "undisturbed"
         folder.mkdir()
-        checkout = Checkout(folder, tiny())
+        checkout = Checkout(folder, self._preset)
         result = checkout.reproduce()
         if result.returncode:
             raise SystemExit(f"the undisturbed run failed:\n{result.stdout}{result.stderr}")
@@ -148,7 +150,8 @@ class Campaign:
         folder = disk_folder / f"run{number}"
         folder.mkdir()
         there = planned.where == SLURM
-        checkout = on_slurm(folder, tiny(), cluster, 1) if there else Checkout(folder, tiny())
+        whole = self._preset
+        checkout = on_slurm(folder, whole, cluster, 1) if there else Checkout(folder, whole)
         run = Run(checkout, cluster if there else None, disk_folder)
         spread, tell = SPREAD[planned.where], self._screen.fault
         try:

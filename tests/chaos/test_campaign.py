@@ -21,7 +21,8 @@ from tests.workflow.checkout import ROOT, Checkout, wait_for
 
 
 def test_three_faults_on_this_machine_change_nothing(tmp_path):
-    command = [sys.executable, "-m", "tests.chaos.campaign", "--local", "--kills", "3"]
+    campaign = [sys.executable, "-m", "tests.chaos.campaign"]
+    command = [*campaign, "--local", "--short", "--kills", "3", "--seed", "2"]
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "TMPDIR": str(tmp_path)}
     report = tmp_path / "faults.json"
     result = subprocess.run(
