@@ -136,3 +136,25 @@ def test_a_job_whose_snakemake_is_gone_does_not_begin(train, tmp_path):
     assert result.returncode == 1
     assert result.stderr == "nsgf: whoever started this was killed before it began\n"
     assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_libraries_get_the_threads_of_the_settings_whatever_the_environment_says(tmp_path, threads):
+    """A command pasted into a shell has the bytes of the one that Snakemake ran."""
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({"compute": {"threads": threads}}))
+    program = (
+        "import sys; from nsgf import cli; cli.main(sys.argv[1:]); import scipy.linalg,"
+        " threadpoolctl; print([p['num_threads'] for p in threadpoolctl.threadpool_info()])"
+    )
+    words = ["train", "--config", str(settings), "--unit", "dataset=moons,seed=0", "--out", "x"]
+    result = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        env=os.environ | {f"{name}_NUM_THREADS": str(3 - threads) for name in ("OMP", "OPENBLAS")},
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert found
+    assert set(found) == {min(threads, os.cpu_count())}

@@ -3,6 +3,8 @@
 import argparse
 import errno
 import importlib
+import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from nsgf.stages.unit import parse_unit
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
 LARGE = ("samples", "pools", "models")  # kinds of files that a crate can leave out
+THREADED = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
 Setup = Callable[[argparse.ArgumentParser], None]
 
 
@@ -254,6 +257,8 @@ def main(words: Sequence[str] | None = None) -> int:
         arguments["networks"] = dict(arguments["networks"])
     # A job whose Snakemake was killed must not write on beside its successor.
     die_with_parent()
+    if stage != "bench":
+        _set_threads(arguments.get("config"))
     try:
         importlib.import_module(STAGES[stage][0]).run(**arguments)
     except NsgfError as error:
@@ -265,6 +270,19 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"nsgf: {_storage_message(stage, error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _set_threads(config: Path | None) -> None:
+    """Give libraries the threads that the settings name, as Snakemake does for its jobs.
+
+    Sums over other threads have other bytes, and libraries take all cores where they are not told;
+    they read the environment when they are loaded, which is later than this.
+    """
+    try:
+        threads = json.loads(config.read_text())["compute"]["threads"] if config else 1
+    except (OSError, ValueError, KeyError, TypeError):
+        threads = 1  # the stage says what is wrong with its settings
+    os.environ |= {f"{name}_NUM_THREADS": str(threads) for name in THREADED}
 
 
 def _storage_message(stage: str, error: OSError) -> NsgfError:
