@@ -1,49 +1,25 @@
-"""Files that are whole or absent, each with a provenance sidecar.
+"""Files that are whole or absent, and how they are read and digested.
 
 `atomic` writes to a temporary file beside the target, syncs it and renames it: a reader never sees
-half a file, and a killed or full-disk write leaves what was there before. `record` writes
-`<file>.prov.json` beside an artefact: its digest, the command, configuration, seed, code hash,
-inputs with digests, versions and machine.
+half a file, and a killed or full-disk write leaves what was there before. Where an artefact comes
+from stands in `<file>.prov.json` beside it (nsgf.engine.provenance).
 """
 
 import contextlib
-import functools
 import hashlib
 import json
 import os
-import platform
-import shlex
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from importlib import metadata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 from nsgf.errors import NsgfError
-from nsgf.private import redact
 
 if TYPE_CHECKING:
     import numpy as np
 
 SIDECAR = ".prov.json"
-TRUSTED_BYTES = 500_000_000  # larger inputs are not hashed again by each of their readers
-VERSIONS = [
-    "torch",
-    "torchvision",
-    "geomloss",
-    "numba",
-    "llvmlite",
-    "POT",
-    "numpy",
-    "scipy",
-    "pandas",
-    "matplotlib",
-    "seaborn",
-    "clean-fid",
-    "torchcfm",
-]
 
 
 @contextlib.contextmanager
@@ -118,14 +94,6 @@ def sidecar(path: Path) -> Path:
     return Path(f"{path}{SIDECAR}")
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of an input: of its bytes, or as its sidecar states where that would take minutes."""
-    beside = sidecar(path)
-    if beside.exists() and path.stat().st_size > TRUSTED_BYTES:
-        return read_json(beside)["sha256"]
-    return sha256_file(path)
-
-
 def read_json(path: Path):
     """The value in a JSON file.
 
@@ -174,70 +142,3 @@ def read_npz(path: Path, name: str) -> "np.ndarray":
         raise NsgfError(
             f"'{path}' cannot be read: {error}", "remove it and run make reproduce again"
         ) from error
-
-
-def record(
-    *paths: Path,
-    stage: str,
-    config: object,
-    seed: int | None,
-    code: str,
-    inputs: Sequence[Path] = (),
-    facts: dict | None = None,
-) -> None:
-    """Write the provenance sidecars of artefacts that are already in place.
-
-    Args:
-        paths: the artefacts.
-        stage: name of the sub-command that made it.
-        config: JSON value of the stage's configuration.
-        seed: root seed of its random streams, None where nothing is random.
-        code: hash of the code that the stage uses (`nsgf.codehash.code_of`).
-        inputs: artefacts that it was made from.
-        facts: anything else worth keeping, such as the largest NFE.
-    """
-    body = {
-        "stage": stage,
-        "command": redact(shlex.join(["nsgf", *sys.argv[1:]])),
-        "config": config,
-        "config_sha256": sha256_json(config),
-        "seed": seed,
-        "code": code,
-        "commit": _commit(),
-        "inputs": {str(p): digest(Path(p)) for p in inputs},
-        "versions": _versions(),
-        "machine": _machine(),
-        "facts": facts or {},
-    }
-    for path in paths:
-        write_json(sidecar(path), body | {"artefact": path.name, "sha256": sha256_file(path)})
-
-
-@functools.cache
-def _versions() -> dict:
-    return {"python": platform.python_version()} | {n: metadata.version(n) for n in VERSIONS}
-
-
-@functools.cache
-def _machine() -> dict:
-    found = {"system": platform.system(), "arch": platform.machine(), "cores": os.cpu_count()}
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        found["gpu"] = torch.cuda.get_device_name()
-    return found
-
-
-@functools.cache
-def _commit() -> str | None:
-    """The git commit of the tree, with '+changes' where the work tree differs; None outside git."""
-    here = Path(__file__).parent
-    try:
-        head = _git(here, "rev-parse", "HEAD")
-        return head + ("+changes" if _git(here, "status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _git(folder: Path, *words: str) -> str:
-    command = ["git", "-C", str(folder), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

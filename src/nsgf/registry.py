@@ -18,7 +18,9 @@ from nsgf.errors import NsgfError
 class Dataset:
     """A source law, a target law and the shape of one point.
 
-    A 2-D law is a name in nsgf.data.synthetic, or a module of its own with `sample(n, generator)`.
+    A law is a name in nsgf.data.synthetic, or a module of its own with `sample(n, generator)`, or
+    with `log_density(x)` where its points cannot be drawn, or with both. `files` are what such a
+    module reads: where one changes, all that rests on it is made again.
     """
 
     label: str
@@ -26,6 +28,7 @@ class Dataset:
     target: str
     source: str = "gaussian"
     flip: bool = False  # mirror training images at random
+    files: tuple[str, ...] = ()
 
     @property
     def is_image(self) -> bool:
@@ -39,10 +42,17 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Network:
-    """A network of a method: the module with its `objective`, and whether it learns from a pool."""
+    """What one training makes: its module, and what it learns from.
+
+    The module has `objective`, for one network and one Adam, or `learner`, for anything else
+    (nsgf.train.learner). `after` names networks of the same method that are trained before, and
+    that it is given.
+    """
 
     module: str
     needs_pool: bool = False
+    after: tuple[str, ...] = ()
+    role: str = "field"  # of the network that its training configures
 
 
 @dataclass(frozen=True)
@@ -54,8 +64,7 @@ class Method:
     sampler: str = ""
     nfe_of: str | None = None  # takes as many evaluations as this method needed on average
     same_as: str | None = None  # prints this method's numbers: identical network and sampler
-    backend: str = "newton"  # solver that computes its pool's velocities, a key of BACKENDS
-    objective: str = ""  # module of its first network's objective, where NETWORKS has none for it
+    learner: str = ""  # module that trains its first network, where NETWORKS has none for it
 
     @property
     def needs_pool(self) -> bool:
@@ -64,6 +73,11 @@ class Method:
     @property
     def two_phase(self) -> bool:
         return "phase" in self.networks
+
+    @property
+    def takes_nfe(self) -> bool:
+        """Whether the number of evaluations is free to choose."""
+        return not (self.two_phase or self.nfe_of or self.needs_pool)
 
 
 @dataclass(frozen=True)
@@ -89,8 +103,8 @@ NETWORKS = {
     "velocity": Network("nsgf.train.velocity", needs_pool=True),
     "straight": Network("nsgf.train.straight"),
     "ot_cfm": Network("nsgf.train.ot_cfm"),
-    "phase": Network("nsgf.train.phase"),
-    "classifier": Network("nsgf.train.classifier"),
+    "phase": Network("nsgf.train.phase", role="time"),
+    "classifier": Network("nsgf.train.classifier", role="classes"),
 }
 
 METHODS = {
@@ -102,14 +116,38 @@ METHODS = {
         "Straight flow alone (= FM, sigma = 0)", ("straight",), "nsgf.sample.straight", "nsgf++"
     ),
     "1-rf": Method("1-RF", same_as="fm"),
-    # Our ablation, never printed: GeomLoss's targets in place of exact ones.
-    "nsgf-geomloss": Method(
-        "NSGF, GeomLoss targets", ("velocity",), "nsgf.sample.flow", backend="geomloss"
-    ),
 }
 
-# A method that brings its own objective needs no line in NETWORKS.
-NETWORKS |= {m.networks[0]: Network(m.objective) for m in METHODS.values() if m.objective}
+# A method that brings its own learner needs no line in NETWORKS.
+NETWORKS |= {m.networks[0]: Network(m.learner) for m in METHODS.values() if m.learner}
+
+# Kinds of studies: each a folder with problems, metrics, figures and claims.
+STUDIES = {
+    "planar": "nsgf.studies.planar",
+    "images": "nsgf.studies.images",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A kind of figure: the module with its `draw`, and what it is drawn from.
+
+    `reads`: paths, or neighbours, of cells; errors of targets; tables.
+    """
+
+    module: str
+    reads: str = "paths"
+
+
+FIGURES = {
+    "paths": Figure("nsgf.report.paths"),
+    "panels": Figure("nsgf.report.panels"),
+    "phases": Figure("nsgf.report.phases"),
+    "trajectories": Figure("nsgf.report.trajectories"),
+    "neighbours": Figure("nsgf.report.neighbours", reads="neighbours"),
+    "targets": Figure("nsgf.report.targets", reads="targets"),
+    "heatmap": Figure("nsgf.report.heatmap", reads="table"),
+}
 
 # Modules that are loaded by a name in the configuration.
 NETS = {
@@ -124,6 +162,25 @@ BACKENDS = {
     "geomloss-online": "nsgf.ot.geomloss_online_backend",
     "flash-sinkhorn": "nsgf.ot.flash_sinkhorn_backend",
 }
+# Stages of the DAG, in the direction of the data: each a module of nsgf.stages.
+STAGES = (
+    "fetch",
+    "fetch-inception",
+    "build-pool",
+    "train",
+    "sample",
+    "gather",
+    "reference",
+    "features",
+    "evaluate",
+    "targets",
+    "table",
+    "targets-table",
+    "figure",
+    "claims",
+)
+# Files of an image set, each a .npy.
+ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 SHARD_META, SHARD_CURVE = "flow.json", "divergence.csv"  # beside the arrays of every shard
 STORAGES = {
     "points": Storage("nsgf.flows.points", ("x.npy", "v.npy")),

@@ -2,6 +2,8 @@
 
 from nsgf.errors import NsgfError
 
+FEATURE_BATCH = 128  # images that enter a feature extractor together: part of a feature's last bits
+
 
 def shard_rows(shard: int, shards: int, n: int, batch_size: int) -> slice:
     """Samples of the shard number `shard`, counted from 0, of `shards` shards of n samples.

@@ -9,7 +9,8 @@ from snakemake.utils import validate
 from nsgf.config.base import load, read_yaml
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
-from nsgf.jobs import REPORTED, jobs, targets, write_configs
+from nsgf.engine.dag import jobs, targets, write_snapshot
+from nsgf.layout import Layout
 from nsgf.lifeline import PARENT
 from nsgf.plan.store import store as store_forecast
 
@@ -24,15 +25,15 @@ try:
     validate(read_yaml(PRESET_FILE), "../schemas/preset.schema.json", set_default=False)
     JOBS = jobs(PRESET)
     TARGETS = targets(PRESET, config.get("only"), bool(config.get("complete")))
-    write_configs(PRESET)
+    write_snapshot(PRESET)
 except NsgfError as error:
     raise WorkflowError(str(error))
 
 LOGS = f"logs/{PRESET.name}"
 TIMINGS = f"results/{PRESET.name}/timings"
+# What jobs read: the preset as it is now, under a name that stays.
+SNAPSHOT = Layout(f"results/{PRESET.name}").preset
 ENVIRONMENT = "../../environment.yml"
-# Downloads need a network and the last stages take seconds: both stay off cluster nodes.
-LOCAL_STAGES = ("fetch", "fetch-inception", *REPORTED)
 CATEGORIES = {
     "table": "Tables",
     "targets-table": "Tables",
@@ -70,8 +71,3 @@ def in_report(job):
         )
         for path in job.shown
     ]
-
-
-def literal(text):
-    """A parameter whose braces are path templates of ours, not wildcards of Snakemake's."""
-    return lambda wildcards: text

@@ -1,8 +1,12 @@
-"""Every stage, from data to report: one rule a job (see nsgf.jobs for what a job is).
+"""Every stage, from data to report: one rule a job, which is a process over units of one stage.
 
-A job works through one or more units (data set, seed, shard); how many is a setting of the preset and
-changes no byte of any file. `code` is a hash of the code that the job reaches, so that editing a
-constant reruns what depends on it and editing a comment reruns nothing.
+Rules are made in a loop because Snakemake's wildcards cannot say what a job is: which units share a
+process is a setting (`resources.units_per_job`), and outputs of a rule cannot be a function of a
+wildcard. A rule's name begins with the data set and the stage; `--set-resources train:mem_mb=4000`
+names a stage. `nsgf dag` shows stages and counts.
+
+`recipe` is a digest of the stage, its settings and the code that it reaches: editing a constant runs
+again what depends on it; a comment, grouping, resources or checkpoints run nothing again.
 """
 
 for job in JOBS:
@@ -14,14 +18,14 @@ for job in JOBS:
             job.inputs,
         output:
             shown=in_report(job),
-            others=job.others,
+            others=[p for p in job.kept if p not in job.shown],
             temporary=temp(job.temporary),
         log:
             f"{LOGS}/{job.name}.log",
         benchmark:
             f"{TIMINGS}/{job.name}.tsv"
         priority: job.priority
-        localrule: job.stage in LOCAL_STAGES
+        localrule: job.local
         conda:
             ENVIRONMENT
         threads: job.threads
@@ -30,7 +34,6 @@ for job in JOBS:
             mem_mb=growing(job.resources.mem_mb),
             runtime=growing(job.resources.runtime_min),
         params:
-            command=literal(f"{job.stage} {job.arguments}"),
-            code=job.code,
+            recipe=job.recipe,
         shell:
-            "nsgf {params.command} > {log} 2>&1"
+            "nsgf make --preset " + SNAPSHOT + " --job {rule} > {log} 2>&1"

@@ -11,9 +11,9 @@ from nsgf.audit.files import File
 from nsgf.audit.findings import Finding
 from nsgf.audit.record import Record
 from nsgf.data import images
-from nsgf.data.arrays import ARRAYS
 from nsgf.errors import NsgfError
 from nsgf.layout import DATA
+from nsgf.registry import ARRAYS
 
 # Folders of a run in which everything is made by a job.
 OWNED = ("pools", "models", "samples", "metrics", "tables", "figures")

@@ -3,6 +3,7 @@
 import difflib
 import json
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -17,6 +18,26 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+
+class Idle:
+    """Marks a field (`Annotated[int, Idle()]`) that changes no byte of any artefact."""
+
+
+def deciding(value: object) -> object:
+    """The JSON value of settings without their idle fields: what an artefact's bytes rest on."""
+    if isinstance(value, Model):
+        fields = type(value).model_fields.items()
+        return {
+            name: deciding(getattr(value, name))
+            for name, about in fields
+            if not any(isinstance(mark, Idle) for mark in about.metadata)
+        }
+    if isinstance(value, Mapping):
+        return {str(key): deciding(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [deciding(part) for part in value]
+    return value
 
 
 ModelType = typing.TypeVar("ModelType", bound=Model)

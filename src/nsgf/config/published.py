@@ -1,8 +1,10 @@
-"""The printed numbers, as config/published.yaml holds them."""
+"""The printed numbers of a paper, as config/published/<paper>.yaml holds them."""
+
+from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from nsgf.config.base import Model
+from nsgf.config.base import Model, load
 
 
 class PrintedRow(Model):
@@ -56,10 +58,19 @@ class Band(Model):
 
 
 class Published(Model):
-    """The whole of config/published.yaml."""
+    """All that is quoted of a paper; empty for a study of none."""
 
-    source: str
-    methods: dict[str, str]
-    tables: dict[str, PrintedTable]
-    claims: dict[int, str]
-    cost: dict[str, Band]
+    source: str = ""
+    methods: dict[str, str] = Field(default_factory=dict)
+    tables: dict[str, PrintedTable] = Field(default_factory=dict)
+    claims: dict[int, str] = Field(default_factory=dict)
+    cost: dict[str, Band] = Field(default_factory=dict)
+
+
+def published_of(file: Path | None) -> Published:
+    """What is printed in a paper; nothing for a study without one.
+
+    Raises:
+        NsgfError: the file is missing, or not of this form.
+    """
+    return load(file, Published) if file else Published()

@@ -37,3 +37,5 @@ class SampleStage(Model):
     """The flow that the velocity network was trained on; null for methods without one."""
     sampling: Sampling
     compute: Compute
+    shards: int = 1
+    """Jobs that share a set; each draws a part of it, count."""

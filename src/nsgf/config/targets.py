@@ -12,10 +12,8 @@ SOLVERS = ("geomloss", "newton")  # what is held against exact velocities
 
 
 class Targets(Model):
-    """What is measured along a flow of this study."""
+    """What is measured along the study's flow, whose own solver plays no part."""
 
-    flow: str
-    """The flow, by its name under trajectories; its own solver plays no part."""
     problems: int = Field(default=8, ge=1)
     """Minibatch problems, count; intervals are over them."""
     scalings: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(

@@ -1,15 +1,34 @@
 """Settings of the networks and of the one training loop."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from nsgf.config.base import Model
+from nsgf.config.base import Idle, Model
 from nsgf.config.compute import Compute
 from nsgf.config.pool import PoolStage
 
 
-class MLPNet(Model):
+class NetModel(Model):
+    """What every network's configuration says beside its settings.
+
+    Attributes:
+        ROLE: what it computes: a `field` v(x, t), a `time` t(x), or `classes` of x.
+    """
+
+    ROLE: ClassVar[str] = "field"
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Whether it can read points of `shape`.
+
+        Raises:
+            ValueError: it cannot; the message says why.
+        """
+        if len(shape) != 3:
+            raise ValueError(f"a '{self.kind}' cannot read points of shape {shape}")
+
+
+class MLPNet(NetModel):
     """Multi-layer perceptron on (x, t)."""
 
     kind: Literal["mlp"] = "mlp"
@@ -20,8 +39,11 @@ class MLPNet(Model):
     activation: Literal["selu", "relu", "silu"] = "selu"
     """Between layers; torchcfm's 2-D networks use SELU."""
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        """It reads points of any shape."""
 
-class UNetNet(Model):
+
+class UNetNet(NetModel):
     """The UNet of Dhariwal and Nichol (2021), in torchcfm's implementation."""
 
     kind: Literal["unet"] = "unet"
@@ -41,18 +63,41 @@ class UNetNet(Model):
     patch: int = Field(default=1, ge=1)
     """Side of the pixel block folded into channels before the first convolution, pixels."""
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Images whose side its patches and levels divide; widths that its parts divide."""
+        super().check(shape)
+        side = shape[-1]
+        if side % self.patch:
+            raise ValueError(f"patch {self.patch} does not divide side {side}")
+        widths = [self.channels * m for m in self.multipliers]
+        parts = self.heads if self.head_channels == -1 else self.head_channels
+        attended = [w for i, w in enumerate(widths) if 2**i in self.attention_downsampling]
+        if any(w % 32 for w in widths) or any(w % parts for w in [*attended, widths[-1]]):
+            raise ValueError(
+                f"widths {widths} must be multiples of 32 (group norm) and, where there is"
+                f" attention, of {parts} (attention heads)"
+            )
+        levels = 2 ** (len(self.multipliers) - 1)
+        if (side // self.patch) % levels:
+            raise ValueError(
+                f"{len(self.multipliers)} levels need a side divisible by {levels}, got"
+                f" {side // self.patch} after patchifying"
+            )
 
-class PhaseNet(Model):
+
+class PhaseNet(NetModel):
     """The phase-transition time predictor (NSGF++): convolutions, average pools, sigmoid."""
 
+    ROLE = "time"
     kind: Literal["phase_cnn"] = "phase_cnn"
     channels: tuple[int, ...] = (32, 64, 128, 256)
     """Output channels of each convolution."""
 
 
-class ClassifierNet(Model):
+class ClassifierNet(NetModel):
     """The small classifier whose features measure MNIST samples."""
 
+    ROLE = "classes"
     kind: Literal["classifier"] = "classifier"
     classes: int = Field(default=10, ge=2)
     """Classes, count."""
@@ -79,8 +124,10 @@ class Training(Model):
     """Largest gradient norm; null for none."""
     ema: float | None = Field(default=None, gt=0, lt=1)
     """Decay of the averaged weights that are kept at the end; the paper uses none."""
-    checkpoint_every: int = Field(default=500, ge=1)
+    checkpoint_every: Annotated[int, Idle()] = Field(default=500, ge=1)
     """Steps between resume points, count."""
+    options: dict[str, int | float | str] = Field(default_factory=dict)
+    """Settings of the network's own objective or learner; its module says which there are."""
     log_every: int = Field(default=50, ge=1)
     """Steps between two points of the learning curve, count."""
 
@@ -94,12 +141,11 @@ class Training(Model):
 
 
 class TrainStage(Model):
-    """All that `nsgf train` reads."""
-
-    streaming: PoolStage | None = None
-    """The pool that training makes as it goes; null where it reads one or needs none."""
+    """All that a training is given."""
 
     seed: int
     network: str
     training: Training
     compute: Compute
+    streaming: PoolStage | None = None
+    """The pool that training makes as it goes; null where it reads one or needs none."""

@@ -20,11 +20,11 @@ from pydantic import Field, PositiveInt
 from nsgf.artifact import atomic, write_npy
 from nsgf.config import base
 from nsgf.data import sources
-from nsgf.data.arrays import ARRAYS, load
+from nsgf.data.arrays import load
 from nsgf.data.decode import CANONICAL, Malformed, decode
 from nsgf.data.sources import Digest, Source, SourceFailed
 from nsgf.errors import NsgfError
-from nsgf.registry import lookup
+from nsgf.registry import ARRAYS, lookup
 
 REGISTRY = Path(__file__).parents[3] / "config" / "datasets.yaml"
 

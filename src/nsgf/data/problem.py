@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from nsgf.data import synthetic
-from nsgf.data.arrays import ARRAYS, load, to_unit
+from nsgf.data.arrays import load, to_unit
 from nsgf.registry import DATASETS, Dataset, lookup
 from nsgf.rng import stream, stream_seed
 
@@ -47,14 +47,20 @@ class Problem(Protocol):
 
 
 class PlanarProblem:
-    """A 2-D problem; every draw is fresh."""
+    """Laws of vectors; every draw is fresh."""
 
     def __init__(self, spec: Dataset):
         self.shape = spec.shape
         self._spec = spec
 
     def source(self, n: int, generator: Generator) -> Tensor:
+        if self._spec.source == "gaussian":
+            return torch.randn(n, math.prod(self.shape), generator=generator)
         return synthetic.sample(self._spec.source, n, generator)
+
+    def log_density(self, x: Tensor) -> Tensor:
+        """Logarithm of the target's density at x (n, d), up to a constant, (n,)."""
+        return synthetic.log_density(self._spec.target, x)
 
     def target(self, n: int, generator: Generator) -> Tensor:
         return synthetic.sample(self._spec.target, n, generator)
@@ -138,13 +144,6 @@ class ImageProblem:
         return index, torch.rand(n, generator=generator) < 0.5
 
 
-def training_files(name: str, data: Path | None) -> list[Path]:
-    """Files that `open_problem` reads; none for 2-D laws."""
-    spec = lookup(DATASETS, name, "data set")
-    split = [f"{a}.npy" for a in ARRAYS if a.startswith("train")]
-    return [Path(data) / spec.target / file for file in split] if spec.is_image else []
-
-
 def open_problem(name: str, data: Path | None) -> Problem:
     """The problem called `name`; image sets are read from the folder `data/<target>`.
 
@@ -155,3 +154,13 @@ def open_problem(name: str, data: Path | None) -> Problem:
     if spec.is_image:
         return ImageProblem(spec, Path(data) / spec.target)
     return PlanarProblem(spec)
+
+
+def problem_from(name: str, files: Sequence[Path] | None) -> Problem:
+    """The problem called `name`, read from the files that a task lists for it.
+
+    Raises:
+        NsgfError: as `open_problem`.
+    """
+    images = [file for file in files or () if file.name == "train_images.npy"]
+    return open_problem(name, images[0].parents[1] if images else None)

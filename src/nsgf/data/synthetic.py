@@ -24,6 +24,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
+from nsgf.errors import NsgfError
 from nsgf.registry import is_module, lookup, module_of
 
 
@@ -99,5 +100,25 @@ def sample_iid(name: str, n: int, generator: Generator) -> Tensor:
     return _sampler(IID, name)(n, generator)
 
 
+def log_density(name: str, x: Tensor) -> Tensor:
+    """Logarithm of a law's density, up to a constant, at x (n, d); (n,).
+
+    Raises:
+        NsgfError: the law is known by its samples only.
+    """
+    if is_module(name) and hasattr(module_of(name), "log_density"):
+        return module_of(name).log_density(x)
+    raise NsgfError(
+        f"law '{name}' has no density", "take a method that needs samples alone, or write one"
+    )
+
+
 def _sampler(table: dict[str, Sampler], name: str) -> Sampler:
-    return module_of(name).sample if is_module(name) else lookup(table, name, "2-D law")
+    if not is_module(name):
+        return lookup(table, name, "2-D law")
+    if not hasattr(module_of(name), "sample"):
+        raise NsgfError(
+            f"law '{name}' cannot be sampled: it has a density alone",
+            "take a method that needs no samples of the target, or write `sample(n, generator)`",
+        )
+    return module_of(name).sample

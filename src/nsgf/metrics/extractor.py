@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from nsgf.artifact import sha256_file
-from nsgf.config.metrics import FEATURE_BATCH
 from nsgf.errors import NsgfError
+from nsgf.shards import FEATURE_BATCH
 
 INCEPTION_SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
 Map = Callable[[Tensor], Tensor]  # uint8 images (b, c, h, w) on the CPU -> float rows (b, d)

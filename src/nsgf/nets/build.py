@@ -1,6 +1,7 @@
 """Build a network from its configuration; store it with that configuration; read it back."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -18,7 +19,9 @@ from nsgf.rng import stream_seed
 
 def build(config: Net, shape: tuple[int, ...]) -> nn.Module:
     """The network that `config` describes, for points of `shape`, with torch's current stream."""
-    return module_of(NETS[config.kind]).Net(config, shape)
+    net = module_of(NETS[config.kind]).Net(config, shape)
+    net.built_from = (config, tuple(shape))
+    return net
 
 
 def initialise(config: Net, shape: tuple[int, ...], seed: int, *names: object) -> nn.Module:
@@ -28,29 +31,43 @@ def initialise(config: Net, shape: tuple[int, ...], seed: int, *names: object) -
         return build(config, shape)
 
 
-def save(path: Path, net: nn.Module, config: Net, shape: tuple[int, ...]) -> None:
-    """Write weights and architecture as one safetensors file, whole or not at all."""
+def save(path: Path, modules: Mapping[str, nn.Module]) -> None:
+    """Write named networks, weights and architecture, as one safetensors file or not at all.
+
+    Args:
+        path: where to.
+        modules: made by `build`.
+    """
+    about, tensors = {}, {}
+    for name, net in modules.items():
+        config, shape = net.built_from
+        about[name] = {"config": config.model_dump(), "shape": shape}
+        weights = net.state_dict().items()
+        tensors |= {f"{name}.{k}": v.detach().cpu().contiguous() for k, v in weights}
     # One metadata entry only: safetensors does not keep the order of several.
-    about = {"net": json.dumps({"config": config.model_dump(), "shape": shape}, sort_keys=True)}
-    tensors = {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}
+    about = {"nets": json.dumps(about, sort_keys=True)}
     with atomic(path) as temporary:
         temporary.write_bytes(serialise(tensors, metadata=about))
 
 
-def load(path: Path, device: torch.device | str = "cpu") -> nn.Module:
-    """Rebuild a stored network, in evaluation mode.
+def load(path: Path, device: torch.device | str = "cpu") -> dict[str, nn.Module]:
+    """Rebuild stored networks by their names, in evaluation mode.
 
     Raises:
         NsgfError: the file is missing or damaged.
     """
     try:
         with safe_open(path, "pt") as file:
-            about = json.loads(file.metadata()["net"])
+            about = json.loads(file.metadata()["nets"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        net = build(TypeAdapter(Net).validate_python(about["config"]), tuple(about["shape"]))
-        net.load_state_dict(weights)
+        modules = {}
+        for name, said in about.items():
+            config = TypeAdapter(Net).validate_python(said["config"])
+            modules[name] = build(config, tuple(said["shape"]))
+            mine = {k: v for k, v in weights.items() if k.startswith(f"{name}.")}
+            modules[name].load_state_dict({k[len(name) + 1 :]: v for k, v in mine.items()})
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise NsgfError(
             f"network '{path}' cannot be read: {error}", "remove it and run again"
         ) from error
-    return net.eval().to(device)
+    return {name: net.eval().to(device) for name, net in modules.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nsgf.config.preset import Preset
+from nsgf.config.figure import FigureStage
 from nsgf.data.arrays import to_uint8
 from nsgf.registry import DATASETS
 from nsgf.report.style import FONT, SMALL, Drawing, Sheet
@@ -43,14 +43,14 @@ def strip(images: np.ndarray) -> np.ndarray:
     return wide
 
 
-def draw_blocks(preset: Preset, blocks: Sequence[Block]) -> Drawing:
+def draw_blocks(settings: FigureStage, blocks: Sequence[Block]) -> Drawing:
     """All blocks from top to bottom, with the rows' labels at the left."""
     labels = [label for b in blocks for group in b.groups for label, _ in group]
     left = 0.12 + PER_LETTER * max(len(label) for label in labels)
     width = COLUMNS * (SIDE + GAP) - GAP
     groups = sum(len(b.groups) for b in blocks)
     height = len(blocks) * HEAD + len(labels) * (SIDE + GAP) + groups * BETWEEN
-    sheet, top = Sheet(preset, left + width + RIGHT, height), 0.0
+    sheet, top = Sheet(settings, left + width + RIGHT, height), 0.0
     for block in blocks:
         middle = {"ha": "center", "va": "center", "fontsize": FONT}
         sheet.text(left + width / 2, top + HEAD / 2, block.title, **middle)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nsgf.config.preset import Figure, Preset
+from nsgf.config.figure import Figure, FigureStage
 from nsgf.report.images import COLUMNS, Block, draw_blocks
 from nsgf.report.source import NEIGHBOURS, Panel, demand
 from nsgf.report.style import Drawing, look
@@ -11,10 +11,10 @@ MOST_GROUPS = 4  # pairs of rows
 
 
 @look()
-def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
+def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """A block for each cell, in pairs of rows."""
     demand(panels, NEIGHBOURS, image=True)
-    return draw_blocks(preset, [_block(panel) for panel in panels])
+    return draw_blocks(settings, [_block(panel) for panel in panels])
 
 
 def _block(panel: Panel) -> Block:

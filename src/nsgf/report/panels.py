@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from nsgf.config.preset import Figure, Preset
+from nsgf.config.figure import Figure, FigureStage
 from nsgf.registry import DATASETS
 from nsgf.report.planar import dots, frame, target_points
 from nsgf.report.source import PATH, Panel, demand, state_at
@@ -21,13 +21,13 @@ FAINT = "#c9c9c9"
 
 
 @look()
-def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
+def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """Blocks of rows from top to bottom, times from left to right."""
     demand(panels, PATH, image=False)
     pitch = SIZE + GAP
     blocks = [[p for p in panels if p.dataset == d] for d in figure.datasets]
     height = TOP + len(blocks) * BLOCK + len(panels) * pitch + BOTTOM
-    sheet = Sheet(preset, LEFT + len(FRACTIONS) * pitch, height)
+    sheet = Sheet(settings, LEFT + len(FRACTIONS) * pitch, height)
     middle = {"ha": "center", "va": "center"}
     for j, words in enumerate(FRACTIONS.values()):
         sheet.text(LEFT + j * pitch + SIZE / 2, TOP / 2, words, fontsize=FONT, **middle)
@@ -40,7 +40,7 @@ def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
         for panel in block:
             words = panel.method_title.replace(", ", "\n")
             sheet.text(0.19, top + SIZE / 2, words, rotation=90, **middle)
-            _draw_row(sheet, top, preset.seed, panel, last=panel is panels[-1])
+            _draw_row(sheet, top, settings.seed, panel, last=panel is panels[-1])
             top += pitch
     return sheet.drawing
 

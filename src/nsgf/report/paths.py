@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from nsgf.config.preset import Figure, Preset
+from nsgf.config.figure import Figure, FigureStage
 from nsgf.registry import DATASETS
 from nsgf.report.planar import dots, frame, target_points
 from nsgf.report.source import PATH, Panel, demand, method_title
@@ -22,7 +22,7 @@ STRAY = 5e-4  # share of points that may lie beyond a side of the window
 
 
 @look()
-def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
+def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """Data sets and methods, whichever are more from left to right, the others downwards."""
     demand(panels, PATH, image=False)
     shown = {(p.dataset, p.cell): p for p in panels}
@@ -32,14 +32,14 @@ def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     columns, rows = (datasets, cells) if len(datasets) >= len(cells) else (cells, datasets)
     size = min(LARGEST, (WIDTH + GAP) / len(columns) - GAP)
     pitch = size + GAP
-    sheet = Sheet(preset, LEFT + len(columns) * pitch, TOP + len(rows) * pitch + BOTTOM)
+    sheet = Sheet(settings, LEFT + len(columns) * pitch, TOP + len(rows) * pitch + BOTTOM)
     for j, column in enumerate(columns):
         place = {"ha": "center", "va": "center", "fontsize": FONT}
         sheet.text(LEFT + j * pitch + size / 2, TOP / 2, heads[column], **place)
         for i, row in enumerate(rows):
             panel = shown.get((column, row)) or shown[row, column]
             axes = sheet.axes(LEFT + j * pitch, TOP + i * pitch, size, size)
-            target = target_points(preset.seed, panel.dataset)
+            target = target_points(settings.seed, panel.dataset)
             draw_paths(axes, panel, target, dot=2.2 * size)
             frame(axes, *window([p for p in panels if p.dataset == panel.dataset], target))
     for i, row in enumerate(rows):

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from nsgf.config.preset import Figure, Preset
+from nsgf.config.figure import Figure, FigureStage
 from nsgf.report.images import Block, as_images, draw_blocks
 from nsgf.report.source import PATH, Panel, demand, flow_steps, two_phase
 from nsgf.report.style import Drawing, look
 
 
 @look()
-def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
+def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """Two rows for each data set: after the NSGF steps, and final."""
     demand(panels, PATH, image=True)
-    return draw_blocks(preset, [_block(panel) for panel in two_phase(panels)])
+    return draw_blocks(settings, [_block(panel) for panel in two_phase(panels)])
 
 
 def _block(panel: Panel) -> Block:

@@ -12,7 +12,7 @@ N_TARGET = 1024
 
 
 def target_points(seed: int, dataset: str) -> np.ndarray:
-    """Draws of a data set's target law, (1024, 2); the same in every figure of a preset."""
+    """Draws of a data set's target law, (1024, 2); the same in every figure of a settings."""
     numbers = stream(seed, "figure target", dataset)
     return open_problem(dataset, None).target(N_TARGET, numbers).numpy()
 

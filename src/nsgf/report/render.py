@@ -1,12 +1,14 @@
 """A table as CSV, Markdown and HTML; the HTML carries its own style and needs no network."""
 
 import html
+from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 
-from nsgf.config.published import Published
-from nsgf.registry import DATASETS, METHODS
-from nsgf.report.tables import NOT_RUN
+from nsgf.artifact import write_text
+from nsgf.registry import DATASETS
+from nsgf.report.tables import COLUMNS, NOT_RUN
 
 STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}
@@ -24,11 +26,26 @@ def csv(found: pd.DataFrame) -> str:
     return found.to_csv(index=False, float_format="%.6g")
 
 
-def display(found: pd.DataFrame, published: Published) -> pd.DataFrame:
-    """The table as people read it: numbers with their interval, names as printed."""
+def write_forms(
+    outputs: Mapping[str, Path], title: str, notes: list[str], found: pd.DataFrame, shown
+) -> None:
+    """Write a table as csv, md and html, each whole or not at all."""
+    write_text(outputs["csv"], csv(found))
+    write_text(outputs["md"], markdown(title, notes, shown))
+    write_text(outputs["html"], page(title, notes, shown))
+
+
+def display(found: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """The table as people read it: numbers with their interval, names as printed.
+
+    Args:
+        found: a study's table.
+        labels: printed names of methods.
+    """
+    varied = [c for c in found.columns[len(COLUMNS) :] if c != "flow.steps"]  # which is the NFE
     return pd.DataFrame(
         {
-            "method": [_label(m, published) for m in found["method"]],
+            "method": [_label(row, labels, varied) for _, row in found.iterrows()],
             "data": [DATASETS[d].label for d in found["dataset"]],
             "NFE": found["nfe"].map(_count),
             "metric": found["metric"],
@@ -85,8 +102,11 @@ def _cell(value: str) -> str:
     return value.replace("|", "\\|").replace("\n", " ")
 
 
-def _label(method: str, published: Published) -> str:
-    return METHODS[method].label if method in METHODS else published.methods[method]
+def _label(row: pd.Series, labels: Mapping[str, str], varied: list[str]) -> str:
+    name = labels.get(row["method"], row["method"])
+    about = [f"{key} {row[key]:g}" if isinstance(row[key], float) else f"{key} {row[key]}"
+             for key in varied if not pd.isna(row[key])]
+    return f"{name} ({', '.join(about)})" if about else name
 
 
 def _interval(row: pd.Series) -> str:

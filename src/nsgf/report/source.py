@@ -14,12 +14,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nsgf.config.figure import PanelOf
 from nsgf.errors import NsgfError
-from nsgf.layout import Cell
 from nsgf.registry import DATASETS, METHODS
 
 PATH = ("path", "times")
 NEIGHBOURS = ("samples", "neighbours", "index")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A cell, as figures know it."""
+
+    row: str
+    method: str
+    label: str
 
 
 @dataclass(frozen=True)
@@ -28,14 +37,14 @@ class Panel:
 
     Attributes:
         dataset: its name in nsgf.registry.
-        cell: method and NFE.
+        cell: what is shown: its row, method and printed name.
         nfe: evaluations a sample that were spent, mean.
         arrays: path (steps + 1, m, d) and times (steps + 1, m); or samples and neighbours,
             uint8 (k, c, h, w), with index (k,).
     """
 
     dataset: str
-    cell: Cell
+    cell: Shown
     nfe: float
     arrays: Mapping[str, np.ndarray]
 
@@ -50,13 +59,13 @@ class Panel:
         return f"{DATASETS[self.dataset].label}: {self.method_title}"
 
 
-def method_title(cell: Cell, nfe: float) -> str:
+def method_title(cell: Shown, nfe: float) -> str:
     """Method and cost, such as `NSGF++, NFE 23.4`."""
-    return f"{METHODS[cell.method].label}, NFE {f'{nfe:.1f}'.removesuffix('.0')}"
+    return f"{cell.label}, NFE {f'{nfe:.1f}'.removesuffix('.0')}"
 
 
-def read(file: Path, dataset: str, cell: Cell) -> Panel:
-    """A stored panel; its cost is read from the .json beside it.
+def read(file: Path, cost: Path, of: PanelOf) -> Panel:
+    """A stored panel, and what its samples cost.
 
     Raises:
         NsgfError: the files are damaged or hold something else.
@@ -64,13 +73,12 @@ def read(file: Path, dataset: str, cell: Cell) -> Panel:
     try:
         with np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        body = json.loads(file.with_suffix(".json").read_text())
-        nfe = float(body.get("cost", body)["nfe"])
+        nfe = float(json.loads(cost.read_text())["nfe"])
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise NsgfError(
-            f"'{file}' or the .json beside it is damaged: {error}", "remove both and run again"
+            f"'{file}' or '{cost}' is damaged: {error}", "remove both and run again"
         ) from error
-    return Panel(dataset, cell, nfe, arrays)
+    return Panel(of.dataset, Shown(of.row, of.method, of.label), nfe, arrays)
 
 
 @dataclass(frozen=True)

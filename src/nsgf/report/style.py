@@ -17,7 +17,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Drawing
 
 from nsgf.artifact import atomic
-from nsgf.config.preset import Preset
+from nsgf.config.figure import FigureStage
 from nsgf.registry import METHODS
 
 matplotlib.use("Agg")
@@ -50,15 +50,15 @@ def look() -> Iterator[None]:
 class Sheet:
     """A page measured in inches from its top left corner.
 
-    The preset's title stands over everything where the run is reduced.
+    The run's title stands over everything where the run is reduced.
 
     Attributes:
         drawing: matplotlib's figure.
         width: in inches.
     """
 
-    def __init__(self, preset: Preset, width: float, height: float):
-        title = textwrap.fill(preset.title, int(15 * width)) if preset.reduced else ""
+    def __init__(self, settings: FigureStage, width: float, height: float):
+        title = textwrap.fill(settings.title, int(15 * width)) if settings.reduced else ""
         self._head = 0.155 * (title.count("\n") + 1) + 0.04 if title else 0.0
         self.width, self._height = width, height + self._head
         self.drawing = Drawing(figsize=(self.width, self._height), facecolor="white")

@@ -1,6 +1,6 @@
 """A study's table: our cells with intervals, floors and verdicts beside every printed cell.
 
-One row for each method x data set x NFE x metric. A method that shares its network with another
+One row for each cell x data set x metric; what varies within a row of the study is a column. A method that shares its network with another
 (`same_as` in the registry) prints that one's numbers with a mark; printed cells that were not run
 say "not run".
 """
@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from nsgf.config.preset import Preset
+from nsgf.config.cells import Cell, cells
 from nsgf.config.published import PrintedRow, PrintedTable, Published
+from nsgf.config.study import Study
 from nsgf.metrics.interval import Interval, student_t
 from nsgf.registry import DATASETS, METHODS
 from nsgf.report.verdict import Print, verdict
@@ -32,26 +33,29 @@ COLUMNS = [
     "verdict",
 ]
 NOT_RUN = "not run"
+NOTHING_PRINTED = PrintedTable(
+    title="", metric="", protocol=None, why="", n_samples=0, tolerance=1, values=()
+)
 
 
 def collect(measured: Sequence[Mapping]) -> pd.DataFrame:
-    """One line a measurement from the metrics' JSON bodies.
+    """One line a measurement from the metrics of cells; `cell` of a body names its row.
 
     Numbers of the tests' stand-in for Inception are left out: they mean nothing.
     """
     return pd.DataFrame(
         [
             {
-                "method": body["unit"]["method"],
-                "dataset": body["unit"]["dataset"],
-                "seed": body["unit"]["seed"],
-                "sample": body["unit"]["sample"],
-                "nfe": body["unit"]["nfe"],
-                "spent": body["cost"]["nfe"],
+                "cell": body["cell"].path if "cell" in body else body["method"],
+                "dataset": body["dataset"],
+                "seed": one["seed"],
+                "sample": one["sample"],
+                "spent": one["cost"]["nfe"],
                 **row,
             }
             for body in measured
-            for row in body["metrics"]
+            for one in body["sets"]
+            for row in one["metrics"]
             if "standin" not in row["metric"]
         ]
     )
@@ -65,38 +69,67 @@ def interval_of(group: pd.DataFrame, column: str, confidence: float) -> Interval
 
 
 def table(
-    study: str, measured: Sequence[Mapping], published: Published, preset: Preset
+    name: str,
+    measured: Sequence[Mapping],
+    published: Published,
+    study: Study,
+    confidence: float,
 ) -> pd.DataFrame:
-    """The table of one study in the contract's columns."""
-    lines = collect(measured)
-    printed = published.tables[study]
+    """The table of one study: the contract's columns, and one for each varied setting.
+
+    Args:
+        name: of the study, and of the printed table that it is held against.
+        measured: metrics of all cells on all data sets, each with its `cell`.
+        published: of the study's paper.
+        study: its settings.
+        confidence: of intervals.
+    """
+    lines, known = collect(measured), {cell.path: cell for cell in cells(study)}
+    printed = published.tables.get(name) or NOTHING_PRINTED
     rows = [
-        _row(study, keys, group, printed, preset)
-        for keys, group in lines.groupby(
-            ["method", "dataset", "nfe", "metric"], sort=False, dropna=False
+        _row(name, known[path], dataset, metric, group, printed, confidence)
+        for (path, dataset, metric), group in lines.groupby(
+            ["cell", "dataset", "metric"], sort=False
         )
     ]
     rows += _aliases(rows, printed)
-    rows += _not_run(study, rows, printed)
-    found = pd.DataFrame(rows, columns=COLUMNS)
-    return found.iloc[_order(found, published, preset.studies[study].datasets)].reset_index(
-        drop=True
-    )
+    rows += _not_run(name, rows, printed)
+    found = pd.DataFrame(rows, columns=[*COLUMNS, *varied(study)])
+    return found.iloc[_order(found, published, study)].reset_index(drop=True)
 
 
-def _row(study: str, keys: tuple, group: pd.DataFrame, printed: PrintedTable, preset: Preset):
-    method, dataset, nfe, metric = keys
-    interval = interval_of(group, "value", preset.judging.confidence)
+def varied(study: Study) -> list[str]:
+    """Settings that vary, but for the NFE, which has a column of its own."""
+    keys = dict.fromkeys(key for cell in cells(study) for key in cell.varied)
+    return [key for key in keys if key != "nfe"]
+
+
+def labels_of(study: Study, published: Published) -> dict[str, str]:
+    """Printed names of rows: the paper's, ours, and the study's own."""
+    found = dict(published.methods) | {name: m.label for name, m in METHODS.items()}
+    return found | {cell.name: cell.label for cell in cells(study)}
+
+
+def _row(
+    name: str,
+    cell: Cell,
+    dataset: str,
+    metric: str,
+    group: pd.DataFrame,
+    printed: PrintedTable,
+    confidence: float,
+) -> dict:
+    interval = interval_of(group, "value", confidence)
     one_training = group["seed"].nunique() == 1
     protocol = group["protocol"].iloc[0]
     if one_training:
         protocol += "; interval over sampling seeds of one training"
     n, spent = int(group["n"].iloc[0]), round(float(group["spent"].mean()), 1)
-    target, row = _printed(printed, method, dataset, nfe, spent, metric)
+    target, row = _printed(printed, cell.name, dataset, cell.nfe, spent, metric)
     floor = group["floor"].mean() if group["floor"].notna().any() else None
     return {
-        "table": study,
-        "method": method,
+        "table": name,
+        "method": cell.name,
         "dataset": dataset,
         "nfe": spent,
         "metric": metric,
@@ -110,6 +143,7 @@ def _row(study: str, keys: tuple, group: pd.DataFrame, printed: PrintedTable, pr
         "published": target.value if target else None,
         "verdict": verdict(metric, interval, protocol, n, target) if target else "",
         "printed_row": row,
+        **cell.varied,
     }
 
 
@@ -119,7 +153,7 @@ def _printed(
     """The printed value of a cell; methods that find out their NFE match whatever is printed."""
     entry = printed.metrics().get(metric)
     for row in entry.values if entry else ():
-        same_nfe = pd.isna(nfe) or row.nfe is None or row.nfe == round(spent)
+        same_nfe = nfe is None or row.nfe is None or row.nfe == round(spent)
         if row.method == method and same_nfe and dataset in row.values:
             value = row.values[dataset]
             return Print(value, entry.tolerance, printed.protocol, printed.n_samples), row
@@ -172,10 +206,10 @@ def _not_run(study: str, rows: list[dict], printed: PrintedTable) -> list[dict]:
     ]
 
 
-def _order(found: pd.DataFrame, published: Published, datasets: Sequence[str]) -> list[int]:
+def _order(found: pd.DataFrame, published: Published, study: Study) -> list[int]:
     """Paper's order of methods, ours after; run cells first."""
-    methods = [*dict.fromkeys([*published.methods, *METHODS])]
-    places = [*dict.fromkeys([*datasets, *DATASETS])]
+    methods = [*dict.fromkeys([*published.methods, *METHODS, *study.methods])]
+    places = [*dict.fromkeys([*study.datasets, *DATASETS])]
     key = pd.DataFrame(
         {
             "run": found["verdict"].eq(NOT_RUN),

@@ -38,15 +38,15 @@ SENTENCES = {
 
 def table(
     measured: Sequence[Mapping],
-    trained: Mapping[str, Mapping[str, Sequence[Mapping]]],
+    trained: Mapping[str, Mapping[str, Mapping]],
     confidence: float,
 ) -> pd.DataFrame:
     """Rows of every data set in `measured`, in its order.
 
     Args:
-        measured: bodies of `nsgf targets`.
-        trained: data set -> key of a setting (`key_of`) -> bodies of `nsgf evaluate` of the NSGF
-            that was trained on it; the newton setting's and one other's.
+        measured: bodies of the stage `targets`.
+        trained: data set -> key of a setting (`key_of`) -> metrics of the NSGF that was trained on
+            it; the newton setting's and one other's.
         confidence: of the intervals.
     """
     rows = []
@@ -120,9 +120,9 @@ def _errors(problems: Sequence[Mapping], confidence: float) -> dict:
     return _flat({name: student_t(v, confidence) for name, v in values.items()})
 
 
-def _changes(trained: Mapping[str, Sequence[Mapping]], confidence: float) -> dict[str, dict]:
+def _changes(trained: Mapping[str, Mapping], confidence: float) -> dict[str, dict]:
     """W2 of each trained setting, with the change beside GeomLoss's."""
-    w2 = {key: _w2(bodies) for key, bodies in trained.items()}
+    w2 = {key: _w2(body) for key, body in trained.items()}
     found = {key: _flat({"w2": interval_of(v, "value", confidence)}) for key, v in w2.items()}
     for key in w2:
         if key != "newton":
@@ -135,8 +135,8 @@ def _changes(trained: Mapping[str, Sequence[Mapping]], confidence: float) -> dic
     return found
 
 
-def _w2(bodies: Sequence[Mapping]) -> pd.DataFrame:
-    lines = collect(bodies)
+def _w2(body: Mapping) -> pd.DataFrame:
+    lines = collect([body])
     return lines.loc[lines["metric"] == "w2", ["seed", "sample", "value"]]
 
 

@@ -12,7 +12,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from nsgf.config.preset import Figure, Preset
+from nsgf.config.figure import Figure, FigureStage
 from nsgf.metrics.interval import student_t
 from nsgf.registry import DATASETS
 from nsgf.report.source import TargetPanel
@@ -32,15 +32,15 @@ Band = tuple[np.ndarray, np.ndarray, np.ndarray]  # middle, low, high; each (T,)
 
 
 @look()
-def draw(preset: Preset, figure: Figure, panels: Sequence[TargetPanel]) -> Drawing:
+def draw(settings: FigureStage, figure: Figure, panels: Sequence[TargetPanel]) -> Drawing:
     """Rows of four panels from left to right; the change of W2 takes the last place."""
     changed = [p for p in panels if p.change is not None]
     places = len(panels) + bool(changed)
     columns, rows = min(COLUMNS, places), -(-places // COLUMNS)
-    sheet = Sheet(preset, LEFT + columns * (WIDTH + GAP), rows * PITCH)
+    sheet = Sheet(settings, LEFT + columns * (WIDTH + GAP), rows * PITCH)
     styles = _styles(list(dict.fromkeys(s for p in panels for s in p.errors)))
     bands = [
-        {s: band(e, preset.judging.confidence) for s, e in panel.errors.items()} for panel in panels
+        {s: band(e, settings.judging.confidence) for s, e in panel.errors.items()} for panel in panels
     ]
     limits = _limits(bands)
     for i, (panel, lines) in enumerate(zip(panels, bands, strict=True)):

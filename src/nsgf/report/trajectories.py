@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nsgf.config.preset import Figure, Preset
+from nsgf.config.figure import Figure, FigureStage
 from nsgf.report.images import Block, as_images, draw_blocks
 from nsgf.report.source import PATH, Panel, demand, state_at, two_phase
 from nsgf.report.style import Drawing, look
@@ -11,13 +11,13 @@ PROGRESS = {0.0: "start", 0.5: "half of the steps", 1.0: "end"}
 
 
 @look()
-def draw(preset: Preset, figure: Figure, panels: Sequence[Panel]) -> Drawing:
+def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """A block for each method, a row for each time; a column is one sample's noise."""
     demand(panels, PATH, image=True)
     last = two_phase(panels)
     ordered = [p for d in figure.datasets for p in panels if p.dataset == d]
     ordered.sort(key=lambda p: (figure.datasets.index(p.dataset), p in last))
-    return draw_blocks(preset, [_block(panel) for panel in ordered])
+    return draw_blocks(settings, [_block(panel) for panel in ordered])
 
 
 def _block(panel: Panel) -> Block:

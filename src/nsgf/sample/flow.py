@@ -24,7 +24,7 @@ def draw(task: Task, x0: Tensor, path: StatePath | None) -> Batch:
     Raises:
         NsgfError: the NFE asked for is not the flow's number of steps.
     """
-    flow, field = task.stage.flow, Counted(task.networks["velocity"])
+    flow, field = task.stage.flow, Counted(task.net("velocity"))
     if task.nfe != flow.steps:
         raise NsgfError(
             f"NSGF takes as many evaluations as its flow has steps: {flow.steps}, not {task.nfe}",

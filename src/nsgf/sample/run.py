@@ -13,16 +13,22 @@ from torch import Tensor, nn
 
 from nsgf.config.sample import SampleStage
 from nsgf.sample.cost import Cost
-from nsgf.state import keep, read_kept
+from nsgf.engine.state import keep, read_kept
 
 
 @dataclass(frozen=True)
 class Task:
-    """What to draw: networks by name, settings, and the NFE where the method takes a fixed one."""
+    """What to draw: settings, the NFE where the method takes a fixed one, and for each training of
+    the method its networks by name."""
 
-    networks: dict[str, nn.Module]
+    networks: dict[str, dict[str, nn.Module]]
     stage: SampleStage
     nfe: int | None
+
+    def net(self, name: str) -> nn.Module:
+        """The one network that a training made."""
+        (net,) = self.networks[name].values()
+        return net
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from nsgf.sample.run import Batch, StatePath, Task
 def draw(task: Task, x0: Tensor, path: StatePath | None) -> Batch:
     """A batch of FM, OT-CFM or straight-flow samples, at a fixed NFE or adaptively."""
     (name,) = METHODS[task.stage.method].networks
-    settings, field = task.stage.sampling, Counted(task.networks[name])
+    settings, field = task.stage.sampling, Counted(task.net(name))
     start = torch.zeros(len(x0), device=x0.device)
     fixed = settings.solver != "dopri5"
     count = steps_for(task.nfe, settings.solver) if fixed else 1

@@ -23,9 +23,9 @@ def straight_steps(handover: Tensor, omega: float) -> Tensor:
 def draw(task: Task, x0: Tensor, path: StatePath | None) -> Batch:
     """A batch of NSGF++ samples."""
     settings, flow = task.stage.sampling, task.stage.flow
-    velocity, straight = Counted(task.networks["velocity"]), Counted(task.networks["straight"])
+    velocity, straight = Counted(task.net("velocity")), Counted(task.net("straight"))
     x = flow_steps(velocity, x0, flow, path)
-    handover = task.networks["phase"](x)
+    handover = task.net("phase")(x)
     if path:
         path.add(x, handover)
     steps = straight_steps(handover, settings.omega)

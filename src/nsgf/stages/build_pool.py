@@ -1,97 +1,105 @@
-"""`nsgf build-pool`: trajectory pool shards, resumed at the minibatch where a kill stopped them."""
+"""Trajectory pool shards, resumed at the minibatch where a kill stopped them."""
 
-import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
-
-from nsgf.artifact import atomic, digest, read_json, record, sidecar, write_json
-from nsgf.codehash import stage_code
-from nsgf.config.base import load
 from nsgf.config.pool import PoolStage
-from nsgf.data.problem import Problem, open_problem, training_files
-from nsgf.device import set_up
+from nsgf.engine.branch import split
+from nsgf.engine.dag import Outline
+from nsgf.engine.task import Task
 from nsgf.errors import NotConverged, NsgfError
-from nsgf.flows.minibatch import minibatches, stream_names
-from nsgf.flows.pool import CURVE_HEADER, batches_of_shard, curve_rows
-from nsgf.progress import bar
-from nsgf.registry import BACKENDS, DATASETS, SHARD_CURVE, SHARD_META, STORAGES, lookup, module_of
-from nsgf.stages.unit import Unit, fill, require, unit_text
-from nsgf.state import WorkState
+from nsgf.registry import BACKENDS, SHARD_CURVE, SHARD_META, STORAGES, lookup, module_of
 
 FLUSH_EVERY = 16  # minibatches between resume points
 LOSS = "loss.json"
 SLACK = 0.01
 
 
-def run(config: Path, units: Sequence[Unit], data: Path | None, out: str) -> None:
-    """Build the shards `units` (dataset, seed, shard) into folders `out`."""
-    stage = load(config, PoolStage)
-    device = set_up(stage.compute)
-    for unit in units:
-        require(unit, "dataset", "seed", "shard")
-        problem = open_problem(unit["dataset"], data)
-        _build(stage, unit, problem, training_files(unit["dataset"], data), device, fill(out, unit))
+def tasks(outline: Outline) -> Iterator[Task]:
+    """Every shard of every pool that a cell learns from, if it lies on disk."""
+    for branch in outline.branches:
+        for placed in (p for p in branch.cells if p.pool):
+            settings = branch.pool_stage(placed.cell)
+            part = placed.pool.split("/")[4]
+            for unit in (u for seed in branch.seeds for u in split(seed, settings.pool.shards)):
+                yield branch.task(
+                    "build-pool",
+                    "pool",
+                    part,
+                    unit,
+                    settings=settings,
+                    inputs={"data": branch.problem_files} if branch.problem_files else {},
+                    outputs=shard_files(placed.pool.format(**unit), settings),
+                    modules=modules_of(settings, branch.spec),
+                    entries=(branch.spec,),
+                    timing=outline.layout.seconds(placed.pool.format(**unit)),
+                )
 
 
-def _build(stage: PoolStage, unit: Unit, problem: Problem, inputs, device, folder: Path) -> None:
-    settings, storage = stage.model_dump(mode="json"), STORAGES[stage.pool.storage]
-    if not storage.files:
-        raise NsgfError(
-            f"a {stage.pool.storage} pool has no files to build", "train with it at once"
-        )
-    if stage.pool.storage == "coefficients" and not DATASETS[unit["dataset"]].is_image:
-        raise NsgfError(
-            f"pool.storage coefficients is for image sets, not '{unit['dataset']}'", "use points"
-        )
-    used = (lookup(BACKENDS, stage.flow.backend, "backend"), storage.module)
-    code = stage_code("build-pool", unit["dataset"], used=used)
+def shard_files(folder: str, settings: PoolStage) -> dict[str, str]:
+    """Files of a shard, by name; the curve is a record for people, which training does not read."""
+    names = (*STORAGES[settings.pool.storage].files, SHARD_META, SHARD_CURVE)
+    return {name: f"{folder}/{name}" for name in names}
+
+
+def modules_of(settings: PoolStage, spec) -> tuple[str, ...]:
+    """Code of a pool that no import shows."""
+    used = (BACKENDS[settings.flow.backend], STORAGES[settings.pool.storage].module)
+    return (*used, *spec.modules)
+
+
+def make(settings: PoolStage, unit, files) -> dict:
+    """Build one shard (dataset, seed, shard)."""
+    import shutil
+
+    from nsgf.artifact import atomic
+    from nsgf.data.problem import problem_from
+    from nsgf.device import set_up
+    from nsgf.flows.pool import batches_of_shard
+
+    device, storage = set_up(settings.compute), STORAGES[settings.pool.storage]
+    problem = problem_from(unit["dataset"], files.inputs.get("data"))
+    lookup(BACKENDS, settings.flow.backend, "backend")
     form = module_of(storage.module)
-    mine = batches_of_shard(stage.pool.batches, stage.pool.shards, unit["shard"])
-    key = ["pool", settings, code, unit, str(device), [digest(p) for p in inputs]]
-    with WorkState(key) as state:
-        resumed, loss = _fill_shard(form, stage, unit, problem, mine, state)
-        worst = _check_descent(state / SHARD_CURVE, unit)
-        _describe(stage, unit, mine, problem, state / SHARD_META)
-        files = [folder / name for name in (*storage.files, SHARD_META, SHARD_CURVE)]
-        for file in files:
-            with atomic(file) as temporary:
-                shutil.copyfile(state / file.name, temporary)
-        _remove_other_forms(folder, storage.files)
-        facts = {"unit": unit, "batches": [mine.start, mine.stop], "resumed_at": resumed}
-        facts |= {"marginal_error_max": worst, "storage_error_max": loss, "device": str(device)}
-        record(
-            *files,
-            stage="build-pool",
-            config=settings,
-            seed=stage.seed,
-            code=code,
-            inputs=inputs,
-            facts=facts,
-        )
+    mine = batches_of_shard(settings.pool.batches, settings.pool.shards, unit["shard"])
+    resumed, loss = _fill_shard(form, settings, unit, problem, mine, files.state)
+    worst = _check_descent(files.state / SHARD_CURVE, unit)
+    _describe(settings, unit, mine, problem, files.state / SHARD_META)
+    for name, target in files.outputs.items():
+        with atomic(target) as temporary:
+            shutil.copyfile(files.state / name, temporary)
+    _remove_other_forms(files.outputs[SHARD_META].parent, set(files.outputs))
+    facts = {"batches": [mine.start, mine.stop], "resumed_at": resumed, "device": str(device)}
+    return facts | {"marginal_error_max": worst, "storage_error_max": loss}
 
 
 def _fill_shard(
-    form: ModuleType, stage: PoolStage, unit: Unit, problem: Problem, mine: range, state: Path
+    form: ModuleType, settings: PoolStage, unit, problem, mine: range, state: Path
 ) -> tuple[int, float]:
     """Compute what is missing.
 
     Returns: how many minibatches a killed run had left, and the largest relative error of a step's
     velocities that storing them caused.
     """
-    done = _resume(state / SHARD_CURVE, stage.flow.steps)
+    import os
+
+    from nsgf.artifact import read_json, write_json
+    from nsgf.flows.minibatch import minibatches
+    from nsgf.flows.pool import curve_rows
+    from nsgf.progress import bar
+
+    done = _resume(state / SHARD_CURVE, settings.flow.steps)
     loss = read_json(state / LOSS) if done else 0.0
     if done:
         print(f"resumed pool {unit_text(unit)} at step {done}", flush=True)
-    writer, lines = form.Writer(state, len(mine), done, stage, problem), []
+    writer, lines = form.Writer(state, len(mine), done, settings, problem), []
     with bar(len(mine), f"pool {unit['dataset']} seed {unit['seed']}", done) as progress:
         for k in range(done, len(mine), form.GROUP):
             batches = mine[k : k + form.GROUP]
             try:
-                divergence, error, lost = writer.put(k, minibatches(problem, stage, unit, batches))
+                ends = minibatches(problem, settings, unit, batches)
+                divergence, error, lost = writer.put(k, ends)
             except NotConverged as trouble:
                 which = f"minibatches {batches.start} to {batches.stop - 1} of {unit_text(unit)}"
                 raise NotConverged(
@@ -114,24 +122,29 @@ def _fill_shard(
     return done, loss
 
 
-def _describe(stage: PoolStage, unit: Unit, mine: range, problem: Problem, path: Path) -> None:
+def _describe(settings: PoolStage, unit, mine: range, problem, path: Path) -> None:
     """What a reader needs beside the arrays."""
+    from nsgf.artifact import write_json
+    from nsgf.flows.minibatch import stream_names
+
     about = {
-        "storage": stage.pool.storage,
-        "steps": stage.flow.steps,
-        "step_size": stage.flow.step_size,
+        "storage": settings.pool.storage,
+        "steps": settings.flow.steps,
+        "step_size": settings.flow.step_size,
         "first": mine.start,
-        "stream": [stage.seed, *stream_names(unit)],
+        "stream": [settings.seed, *stream_names(unit)],
         "shape": list(problem.shape),
     }
-    if stage.pool.storage == "coefficients":
+    if settings.pool.storage == "coefficients":
         about["images"] = len(problem)
     write_json(path, about)
 
 
-def _remove_other_forms(folder: Path, files: Sequence[str]) -> None:
+def _remove_other_forms(folder: Path, files: set[str]) -> None:
     """Take away the arrays of another storage, which nothing would read or verify any more."""
-    others = {name for storage in STORAGES.values() for name in storage.files} - set(files)
+    from nsgf.artifact import sidecar
+
+    others = {name for storage in STORAGES.values() for name in storage.files} - files
     for path in (folder / name for name in others):
         path.unlink(missing_ok=True)
         sidecar(path).unlink(missing_ok=True)
@@ -139,13 +152,15 @@ def _remove_other_forms(folder: Path, files: Sequence[str]) -> None:
 
 def _resume(curve: Path, steps: int) -> int:
     """Minibatches whose lines are complete in the curve; cuts off what a kill left half-written."""
+    from nsgf.flows.pool import CURVE_HEADER
+
     lines = curve.read_text().splitlines(keepends=True) if curve.exists() else []
     whole = (max(0, len([ln for ln in lines if ln.endswith("\n")]) - 1) // steps) * steps
     curve.write_text(CURVE_HEADER + "".join(lines[1 : 1 + whole]))
     return whole // steps
 
 
-def _check_descent(curve: Path, unit: Unit) -> float:
+def _check_descent(curve: Path, unit) -> float:
     """The mean divergence must fall along the flow (NSGF, Proposition 1).
 
     Near the target a solver of fixed effort wavers by its own error; a rise counts from SLACK of
@@ -154,6 +169,8 @@ def _check_descent(curve: Path, unit: Unit) -> float:
     Raises:
         NsgfError: it rises: the step is too long or the velocities are wrong.
     """
+    import numpy as np
+
     _, step, divergence, error = np.loadtxt(curve, delimiter=",", skiprows=1, ndmin=2).T
     mean = np.array([divergence[step == k].mean() for k in np.unique(step)])
     if (np.diff(mean) > SLACK * mean[0]).any() or mean[-1] > mean[0]:
@@ -163,3 +180,8 @@ def _check_descent(curve: Path, unit: Unit) -> float:
             "take a shorter step_size, a larger blur or a larger scaling",
         )
     return float(error.max())
+
+
+def unit_text(unit) -> str:
+    """A unit in words."""
+    return ",".join(f"{k}={v}" for k, v in unit.items())

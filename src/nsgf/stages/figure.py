@@ -1,74 +1,90 @@
-"""`nsgf figure`: one figure of a preset, as .pdf and .png, from paths or neighbours."""
+"""One figure of a preset, as .pdf and .png."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
-from nsgf.artifact import record
-from nsgf.codehash import stage_code
-from nsgf.config.base import load
-from nsgf.config.preset import Figure, Preset
-from nsgf.errors import NsgfError
-from nsgf.layout import Layout, figure_cells, figure_inputs
-from nsgf.registry import lookup, module_of
-from nsgf.report.source import Panel, TargetPanel, read, read_targets
-from nsgf.report.style import save
+from nsgf.config.figure import Figure, FigureStage, PanelOf
+from nsgf.config.preset import shown_cells
+from nsgf.engine.dag import Outline
+from nsgf.engine.task import Task
+from nsgf.registry import DATASETS, FIGURES, METHODS, module_of
+from nsgf.stages.targets import errors_file
+from nsgf.stages.targets_table import asking
 
 
-def run(preset: Path, figure: str) -> None:
-    """Draw `figure` of the preset; a kind of figure is a module of nsgf.report with a `draw`.
+def tasks(outline: Outline) -> Iterator[Task]:
+    """Every figure of the preset."""
+    for name, figure in outline.preset.figures.items():
+        yield _task(outline, name, figure)
 
-    Raises:
-        NsgfError: unknown figure, nothing to show, or missing or damaged inputs.
-    """
-    whole = load(preset, Preset)
-    wanted = lookup(whole.figures, figure, "figure")
-    layout = Layout(f"results/{whole.name}")
-    inputs = _inputs(layout, whole, figure, wanted)
-    panels = _panels(whole, wanted, inputs)
-    drawing = module_of(f"nsgf.report.{wanted.kind}").draw(whole, wanted, panels)
-    files = [Path(layout.figure(figure, ending)) for ending in ("pdf", "png")]
-    save(drawing, *files)
-    record(
-        *files,
-        stage="figure",
-        config=wanted.model_dump(mode="json"),
-        seed=whole.seed,
-        code=stage_code("figure", figure=wanted.kind),
-        inputs=_with_costs(inputs),
-        facts={"figure": figure, "title": whole.title, "reduced": list(whole.reduced)},
+
+def _task(outline: Outline, name: str, figure: Figure) -> Task:
+    preset, kind = outline.preset, FIGURES[figure.kind]
+    inputs, panels = _sources(outline, figure, kind.reads)
+    about = {"title": preset.title, "reduced": preset.reduced, "judging": preset.judging}
+    laws = [module for dataset in figure.datasets for module in DATASETS[dataset].modules]
+    return Task(
+        "figure",
+        {"figure": name},
+        FigureStage(seed=preset.seed, name=name, figure=figure, panels=panels, **about),
+        inputs=inputs,
+        outputs={e: outline.layout.figure(name, e) for e in ("pdf", "png")},
+        modules=(kind.module, *laws),
+        entries=(*DATASETS.items(), *METHODS.items()),
+        part=f"figure-{name}",
+        study=figure.study or "",
+        reported=True,
+        local=True,
+        labels={"figure": name.removeprefix("figure"), "shows": ", ".join(figure.datasets)},
+        caption="targets" if kind.reads == "targets" else "figure",
     )
 
 
-def _inputs(layout: Layout, whole: Preset, name: str, figure: Figure) -> list[Path]:
-    """The files that the figure shows; each .npz has a .json beside it."""
-    study = whole.studies.get(figure.study)
-    files = [Path(file) for file in figure_inputs(layout, study, figure)]
-    if not files:
-        raise NsgfError(
-            f"figure '{name}' shows nothing: {figure.study} has no cell at nfe {figure.nfe}",
-            f"give it an nfe of the study ({study.nfe}), or none for methods that find their own",
-        )
-    absent = [f for f in _with_costs(files) if not f.exists()]
-    if absent:
-        raise NsgfError(
-            f"figure '{name}' is drawn from '{absent[0]}', which is missing"
-            + (f" ({len(absent)} files are)" if len(absent) > 1 else ""),
-            f"make it: make reproduce PRESET={whole.name}"
-            + (f" ONLY={figure.study}" if figure.study else ""),
-        )
-    return files
+def _sources(outline: Outline, figure: Figure, reads: str) -> tuple[dict, tuple[PanelOf, ...]]:
+    """What a figure is drawn from: the first seed's paths, or neighbours, of each cell; errors of
+    targets with their table; or the study's table."""
+    if reads == "targets":
+        files = tuple(errors_file(b) for b in asking(outline) if b.dataset in figure.datasets)
+        return {"errors": files, "table": outline.layout.table("targets")}, ()
+    if reads == "table":
+        return {"table": outline.layout.table(figure.study)}, ()
+    wanted = {cell.path for cell in shown_cells(outline.preset.studies[figure.study], figure)}
+    arrays, costs, panels = [], [], []
+    for branch in (b for d in figure.datasets for b in outline.of(figure.study) if b.dataset == d):
+        for placed in (p for p in branch.cells if p.cell.path in wanted):
+            first = placed.samples.format(**branch.sets[0])
+            arrays.append(f"{placed.metrics if reads == 'neighbours' else first}.npz")
+            costs.append(f"{first}.json")
+            cell = placed.cell
+            panels.append(
+                PanelOf(
+                    dataset=branch.dataset,
+                    row=cell.name,
+                    method=cell.method,
+                    label=_label(cell),
+                )
+            )
+    return {"arrays": tuple(arrays), "cost": tuple(costs)}, tuple(panels)
 
 
-def _with_costs(files: Sequence[Path]) -> list[Path]:
-    """The files, and the .json beside each .npz."""
-    costs = {f: [f.with_suffix(".json")] if f.suffix == ".npz" else [] for f in files}
-    return [path for file, beside in costs.items() for path in (file, *beside)]
+def _label(cell) -> str:
+    """A cell's printed name: with what varies beside the NFE, which stands there anyway."""
+    varied = {k: v for k, v in cell.varied.items() if k not in ("nfe", "flow.steps")}
+    return f"{cell.label} ({', '.join(f'{k} {v}' for k, v in varied.items())})" if varied else cell.label
 
 
-def _panels(whole: Preset, figure: Figure, files: Sequence[Path]) -> list[Panel | TargetPanel]:
-    if figure.kind == "targets":
-        return read_targets(files[:-1], files[-1])
-    shown = [
-        (d, c) for d in figure.datasets for c in figure_cells(whole.studies[figure.study], figure)
-    ]
-    return [read(file, *which) for file, which in zip(files, shown, strict=True)]
+def make(settings: FigureStage, unit, files) -> dict:
+    """Draw a figure; its kind is a module with a `draw`."""
+    from nsgf.report.source import read, read_targets
+    from nsgf.report.style import save
+
+    kind = FIGURES[settings.figure.kind]
+    if kind.reads == "targets":
+        panels = read_targets(files.inputs["errors"], files.inputs["table"])
+    elif kind.reads == "table":
+        panels = files.inputs["table"]
+    else:
+        each = zip(files.inputs["arrays"], files.inputs["cost"], settings.panels, strict=True)
+        panels = [read(*which) for which in each]
+    drawing = module_of(kind.module).draw(settings, settings.figure, panels)
+    save(drawing, files.outputs["pdf"], files.outputs["png"])
+    return {"title": settings.title, "reduced": list(settings.reduced)}

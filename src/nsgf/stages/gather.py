@@ -1,56 +1,53 @@
-"""`nsgf gather`: join the parts of sets of samples, as one job would have drawn them."""
+"""Join the samples that parallel jobs drew into one set."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
-from nsgf.artifact import record
-from nsgf.codehash import stage_code
-from nsgf.config.base import load
 from nsgf.config.sample import SampleStage
-from nsgf.device import set_up
-from nsgf.sample.files import PART, SET, read_part, write_set
-from nsgf.shards import shard_rows
-from nsgf.stages.parts import check_parts, unusable
-from nsgf.stages.unit import Unit, fill, require
+from nsgf.engine.branch import filled, split
+from nsgf.engine.dag import Outline
+from nsgf.engine.task import Task
+from nsgf.errors import NsgfError
+from nsgf.layout import PART
+from nsgf.stages.sample import PARTS, SET, settings_of
 
 
-def run(config: Path, units: Sequence[Unit], parts: str, shards: int, out: str) -> None:
-    """Join the parts of `units` (dataset, seed, sample).
+def tasks(outline: Outline) -> Iterator[Task]:
+    """Every set of samples that jobs share."""
+    for branch in outline.branches:
+        shards = branch.study.shards.sample
+        for placed in branch.cells if shards > 1 else ():
+            for unit in branch.sets:
+                parts = split(unit, shards)
+                yield branch.task(
+                    "gather",
+                    "gather",
+                    placed.samples.split("/")[4],
+                    unit,
+                    settings=settings_of(branch, placed, shards),
+                    inputs={k: filled(placed.samples + PART + e, parts) for k, e in PARTS.items()},
+                    outputs={k: (placed.samples + e).format(**unit) for k, e in SET.items()},
+                )
 
-    Args:
-        config: the SampleStage that the parts were drawn with.
-        units: sets of samples.
-        parts: template of their parts' .npy, with {shard}.
-        shards: parts of a set, count.
-        out: template of the samples, ending in .npy; .npz (paths) and .json (cost) go beside it.
+
+def make(settings: SampleStage, unit, files) -> dict:
+    """Join the parts of one set (dataset, seed, sample).
 
     Raises:
-        NsgfError: a part is missing, altered, short, or of another set, setting, code or network.
+        NsgfError: a part has not as many samples as it should.
     """
-    stage = load(config, SampleStage)
-    set_up(stage.compute.model_copy(update={"device": "cpu"}))  # a mean's bytes depend on threads
-    for unit in units:
-        require(unit, "dataset", "seed", "sample")
-        paths = [fill(parts, unit | {"shard": k}) for k in range(shards)]
-        _gather(stage, unit, paths, fill(out, unit))
+    from nsgf.device import set_up
+    from nsgf.sample.files import read_part, write_set
+    from nsgf.shards import shard_rows
 
-
-def _gather(stage: SampleStage, unit: Unit, paths: Sequence[Path], out: Path) -> None:
-    settings, sampling = stage.model_dump(mode="json"), stage.sampling
-    files = [[path.with_suffix(ending) for ending in PART] for path in paths]
-    stated = check_parts(files, unit, "sample", settings)
+    # A mean's bytes depend on threads; nothing here needs a GPU.
+    set_up(settings.compute.model_copy(update={"device": "cpu"}))
+    sampling, paths = settings.sampling, files.inputs["samples"]
     drawn = [read_part(path) for path in paths]
     for k, part in enumerate(drawn):
         rows = shard_rows(k, len(paths), sampling.n_samples, sampling.batch_size)
         if part.cost.n != rows.stop - rows.start:
-            raise unusable(paths[k], f"it holds {part.cost.n} samples")
-    cost = write_set(out, drawn)
-    record(
-        *(out.with_suffix(ending) for ending in SET),
-        stage="gather",
-        config=settings,
-        seed=stage.seed,
-        code=stage_code("gather"),
-        inputs=[file for names in files for file in names],
-        facts={"unit": unit, "device": stated["facts"]["device"]} | cost,
-    )
+            raise NsgfError(
+                f"part '{paths[k]}' cannot be joined: it holds {part.cost.n} samples",
+                f"build it again: nsgf make {paths[k]}",
+            )
+    return write_set(files.outputs["samples"], drawn)

@@ -1,115 +1,117 @@
-"""`nsgf sample`: sets of samples from trained networks, with their cost and some whole paths."""
+"""Sets of samples from trained networks, with their cost and some whole paths."""
 
-import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
-import torch
-
-from nsgf.artifact import digest, read_json, record
-from nsgf.codehash import stage_code
-from nsgf.config.base import load
 from nsgf.config.sample import SampleStage
-from nsgf.data.problem import Problem, open_problem
-from nsgf.device import set_up
+from nsgf.engine.branch import Branch, Placed, split
+from nsgf.engine.dag import Outline
+from nsgf.engine.task import Task
 from nsgf.errors import NsgfError
-from nsgf.nets.build import load as load_network
-from nsgf.progress import bar
-from nsgf.registry import METHODS, lookup, module_of
-from nsgf.rng import stream
-from nsgf.sample.files import PART, SET, write_part, write_set
-from nsgf.sample.run import Samples, Task, draw_all
-from nsgf.shards import shard_rows
-from nsgf.stages.unit import Unit, fill, require, unit_text
-from nsgf.state import WorkState
+from nsgf.layout import PART
+from nsgf.registry import METHODS, NETS, module_of
+
+SET = {"samples": ".npy", "paths": ".npz", "cost": ".json"}
+PARTS = {"samples": ".npy", "paths": ".npz"}
 
 
-def run(
-    config: Path,
-    units: Sequence[Unit],
-    data: Path | None,
-    networks: Mapping[str, str],
-    nfe_from: str | None,
-    shards: int | None,
-    out: str,
-) -> None:
-    """Draw the samples of `units` (dataset, seed, sample; with `shards` also shard).
-
-    Args:
-        config: a SampleStage.
-        units: what to sample; a killed one goes on after its last batch.
-        data: folder of the image sets.
-        networks: path template of each network of the method.
-        nfe_from: template of another method's .json, whose mean NFE (rounded up) this one spends.
-        shards: how many jobs share a set; each unit then is one part, for `nsgf gather` to join.
-        out: template of the samples, ending in .npy; .npz (paths) and .json (cost) go beside it,
-            or of a part only .npz, which holds both.
-    """
-    stage = load(config, SampleStage)
-    missing = [n for n in lookup(METHODS, stage.method, "method").networks if n not in networks]
-    if missing:
-        raise NsgfError(
-            f"method '{stage.method}' needs network '{missing[0]}'",
-            f"give --network {missing[0]}=PATH",
-        )
-    device = set_up(stage.compute)
-    for unit in units:
-        require(unit, "dataset", "seed", "sample", *(["shard"] if shards else []))
-        problem = open_problem(unit["dataset"], data)
-        files = {name: fill(template, unit) for name, template in networks.items()}
-        other = fill(nfe_from, unit) if nfe_from else None
-        nfe = math.ceil(_read_nfe(other) - 1e-9) if other else stage.nfe
-        _sample(stage, unit, shards, problem, files, nfe, device, fill(out, unit), other)
+def tasks(outline: Outline) -> Iterator[Task]:
+    """Every set of samples of every cell; where jobs share a set, its parts."""
+    for branch in outline.branches:
+        shards = branch.study.shards.sample
+        for placed in branch.cells:
+            if shards == 1:
+                for unit in branch.sets:
+                    yield _task(branch, placed, unit, {k: placed.samples + e for k, e in SET.items()})
+                continue
+            for unit in (part for whole in branch.sets for part in split(whole, shards)):
+                ends = {k: placed.samples + PART + e for k, e in PARTS.items()}
+                yield _task(branch, placed, unit, ends, shards)
 
 
-def _sample(stage, unit, shards, problem: Problem, files, nfe, device, out: Path, other) -> None:
-    settings = stage.model_dump(mode="json")
-    inputs = [*files.values(), *([other] if other else [])]
-    networks = {name: load_network(p, device) for name, p in files.items()}
-    used = {type(net).__module__ for net in networks.values()}
-    code = stage_code("sample", unit["dataset"], method=stage.method, used=sorted(used))
-    key = ["sample", settings, code, unit, shards, str(device), [digest(p) for p in inputs]]
-    task, x0 = Task(networks, stage, nfe), _starts(stage, unit, shards, problem).to(device)
-    draw = module_of(METHODS[stage.method].sampler).draw
-    facts = {"unit": unit, "device": str(device)}
-    with WorkState(key) as state:
-        what = f"{stage.method} {unit_text(unit)}"
-        with bar(len(x0), what) as progress, torch.no_grad():
-            drawn = draw_all(draw, task, x0, state, what, progress.update)
-        _check_finite(drawn, files)
-        if shards:
-            write_part(out, drawn)
-            facts |= {"shards": shards}
-        else:
-            facts |= write_set(out, [drawn])
-        record(
-            *(out.with_suffix(ending) for ending in (PART if shards else SET)),
-            stage="sample",
-            config=settings,
-            seed=stage.seed,
-            code=code,
-            inputs=inputs,
-            facts=facts,
-        )
+def settings_of(branch: Branch, placed: Placed, shards: int = 1) -> SampleStage:
+    """What decides the samples of a cell."""
+    cell = placed.cell
+    return SampleStage(
+        seed=branch.seed,
+        method=cell.method,
+        nfe=cell.nfe,
+        flow=cell.flow,
+        sampling=cell.sampling,
+        compute=branch.study.compute,
+        shards=shards,
+    )
 
 
-def _starts(stage: SampleStage, unit: Unit, shards: int | None, problem: Problem) -> torch.Tensor:
-    """Starting points of a set or of a part, (n, d); a part has those that it has in the set."""
-    n, size = stage.sampling.n_samples, stage.sampling.batch_size
-    rows = shard_rows(unit["shard"], shards, n, size) if shards else slice(n)
-    # Always drawn whole: the numbers of a part depend on all that stand before them.
-    numbers = stream(stage.seed, "sample", unit["dataset"], unit["seed"], unit["sample"])
-    return problem.source(n, numbers)[rows]
+def _task(branch: Branch, placed: Placed, unit, ends, shards: int = 1) -> Task:
+    method, cell = METHODS[placed.cell.method], placed.cell
+    inputs = {name: path.format(**unit) for name, path in placed.models.items()}
+    if method.nfe_of:
+        inputs["spent"] = f"{branch.cell(method.nfe_of).samples}.json".format(**unit)
+    if branch.problem_files:
+        inputs["data"] = branch.problem_files
+    nets = {NETS[training.net.kind] for training in cell.networks.values()}
+    return branch.task(
+        "sample",
+        "sample",
+        placed.samples.split("/")[4],
+        unit,
+        settings=settings_of(branch, placed, shards),
+        inputs=inputs,
+        outputs={name: template.format(**unit) for name, template in ends.items()},
+        modules=(method.sampler, *sorted(nets), *branch.spec.modules),
+        entries=(branch.spec, method),
+        temporary=shards > 1,
+    )
 
 
-def _read_nfe(path: Path) -> float:
-    return read_json(path)["nfe"]
+def make(settings: SampleStage, unit, files) -> dict:
+    """Draw one set (dataset, seed, sample), or one part of it (shard)."""
+    import math
 
+    import torch
 
-def _check_finite(drawn: Samples, files: Mapping[str, Path]) -> None:
+    from nsgf.artifact import read_json
+    from nsgf.data.problem import problem_from
+    from nsgf.device import set_up
+    from nsgf.nets.build import load
+    from nsgf.progress import bar
+    from nsgf.sample.files import write_part, write_set
+    from nsgf.sample.run import Task as Drawing
+    from nsgf.sample.run import draw_all
+
+    device, method = set_up(settings.compute), METHODS[settings.method]
+    problem = problem_from(unit["dataset"], files.inputs.get("data"))
+    nfe = settings.nfe
+    if "spent" in files.inputs:  # another method's mean NFE, rounded up
+        nfe = math.ceil(read_json(files.inputs["spent"])["nfe"] - 1e-9)
+    models = {name: files.inputs[name] for name in method.networks}
+    networks = {name: load(path, device) for name, path in models.items()}
+    x0 = _starts(settings, unit, problem).to(device)
+    what = f"{settings.method} {','.join(f'{k}={v}' for k, v in unit.items())}"
+    with bar(len(x0), what) as progress, torch.no_grad():
+        draw = module_of(method.sampler).draw
+        task = Drawing(networks, settings, nfe)
+        drawn = draw_all(draw, task, x0, files.state, what, progress.update)
     if not bool(torch.isfinite(drawn.x).all()):
         raise NsgfError(
             "sampling left the range of float32",
             "train longer or with a smaller lr; look at the learning curves beside the networks",
-            networks=", ".join(str(p) for p in files.values()),
+            networks=", ".join(str(p) for p in models.values()),
         )
+    if settings.shards > 1:
+        write_part(files.outputs["samples"], drawn)
+        return {"device": str(device)}
+    return {"device": str(device)} | write_set(files.outputs["samples"], [drawn])
+
+
+def _starts(settings: SampleStage, unit, problem):
+    """Starting points of a set or of a part, (n, d); a part has those that it has in the set."""
+    from nsgf.rng import stream
+    from nsgf.shards import shard_rows
+
+    n, size = settings.sampling.n_samples, settings.sampling.batch_size
+    shared = settings.shards > 1
+    rows = shard_rows(unit["shard"], settings.shards, n, size) if shared else slice(n)
+    # Always drawn whole: the numbers of a part depend on all that stand before them.
+    numbers = stream(settings.seed, "sample", unit["dataset"], unit["seed"], unit["sample"])
+    return problem.source(n, numbers)[rows]

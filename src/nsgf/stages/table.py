@@ -1,108 +1,104 @@
-"""`nsgf table`: a study's table as CSV, Markdown and HTML."""
+"""A study's table as CSV, Markdown and HTML."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
-from nsgf.artifact import read_json, record, write_text
-from nsgf.codehash import stage_code
-from nsgf.config.base import load
-from nsgf.config.preset import Preset
-from nsgf.config.published import Published
-from nsgf.layout import PUBLISHED, Layout, cells, sample_units
-from nsgf.registry import DATASETS, lookup
-from nsgf.report import render, tables
+from nsgf.config.base import Model
+from nsgf.config.metrics import Judging
+from nsgf.config.study import Study
+from nsgf.engine.dag import Outline
+from nsgf.engine.task import Task
+from nsgf.layout import paper_file
+from nsgf.registry import DATASETS, METHODS, STUDIES, module_of
+
+ENDINGS = ("csv", "md", "html")
 
 
-def run(preset: Path, study: str) -> None:
-    """Write results/<preset>/tables/<study>.{csv,md,html}."""
-    whole, published = load(preset, Preset), load(PUBLISHED, Published)
-    settings = lookup(whole.studies, study, "study")
-    layout = Layout(f"results/{whole.name}")
-    measured, inputs = [], [Path(PUBLISHED)]
-    for dataset in settings.datasets:
-        for cell in cells(settings):
-            for unit in sample_units(settings, dataset):
-                path = Path(layout.metrics(dataset, cell).format(**unit))
-                body = read_json(path)
-                body["unit"] |= {"method": cell.method, "nfe": cell.nfe}
-                measured.append(body)
-                inputs.append(path)
-    found = tables.table(study, measured, published, whole)
-    shown = render.display(found, published)
-    title = f"{study.replace('table', 'Table ')}: {published.tables[study].title} - {whole.title}"
-    notes = _notes(whole, published, study, measured, layout)
-    files = {
-        "csv": render.csv(found),
-        "md": render.markdown(title, notes, shown),
-        "html": render.page(title, notes, shown),
+class TableStage(Model):
+    """All that decides a table beside what was measured."""
+
+    seed: int
+    name: str
+    """Of the study."""
+    title: str
+    reduced: tuple[str, ...]
+    judging: Judging
+    study: Study
+
+
+def tasks(outline: Outline) -> Iterator[Task]:
+    """One for each study."""
+    for name, study in outline.preset.studies.items():
+        yield _task(outline, name, study)
+
+
+def _task(outline: Outline, name: str, study: Study) -> Task:
+    preset, branches = outline.preset, outline.of(name)
+    inputs = {
+        "metrics": tuple(f"{p.metrics}.json" for b in branches for p in b.cells),
+        "references": tuple(f"{b.reference}.json" for b in branches),
     }
-    paths = {Path(layout.table(study, ending)): text for ending, text in files.items()}
-    for path, text in paths.items():
-        write_text(path, text)
-    record(
-        *paths,
-        stage="table",
-        config=whole.model_dump(mode="json"),
-        seed=whole.seed,
-        code=stage_code("table"),
+    if study.paper:
+        inputs["published"] = paper_file(study.paper)
+    about = {"title": preset.title, "reduced": preset.reduced, "judging": preset.judging}
+    notes = branches[0].kind.notes
+    return Task(
+        "table",
+        {"study": name},
+        TableStage(seed=preset.seed, name=name, study=study, **about),
         inputs=inputs,
+        outputs={e: outline.layout.table(name, e) for e in ENDINGS},
+        modules=(notes,) if notes else (),
+        entries=(*DATASETS.items(), *METHODS.items()),  # labels, order and aliases
+        part=f"table-{name}",
+        study=name,
+        reported=True,
+        local=True,
+        labels={"table": name.removeprefix("table")},
+        caption="table",
     )
 
 
-def _notes(preset: Preset, published: Published, study: str, measured, layout) -> list[str]:
+def make(settings: TableStage, unit, files) -> None:
+    """Write a table in all its forms."""
+    from nsgf.artifact import read_json
+    from nsgf.config.cells import cells
+    from nsgf.config.published import published_of
+    from nsgf.report import render, tables
+
+    name, study = settings.name, settings.study
+    published = published_of(files.inputs.get("published"))
+    each = [(d, cell) for d in study.datasets for cell in cells(study)]
+    measured = [
+        read_json(file) | {"cell": cell, "dataset": dataset}
+        for file, (dataset, cell) in zip(files.inputs["metrics"], each, strict=True)
+    ]
+    found = tables.table(name, measured, published, study, settings.judging.confidence)
+    labels = tables.labels_of(study, published)
+    printed = published.tables.get(name)
+    heading = f"{printed.title} - " if printed else ""
+    title = f"{name.replace('table', 'Table ')}: {heading}{settings.title}"
+    references = dict(zip(study.datasets, map(read_json, files.inputs["references"]), strict=True))
+    notes = _notes(settings, published, measured, references)
+    render.write_forms(files.outputs, title, notes, found, render.display(found, labels))
+
+
+def _notes(settings: TableStage, published, measured, references) -> list[str]:
     """What a reader must know before the numbers."""
-    settings = preset.studies[study]
-    percent = round(100 * preset.judging.confidence)
+    study, percent = settings.study, round(100 * settings.judging.confidence)
     over = (
-        f"{settings.train_seeds} training seeds, each the mean of {settings.sample_seeds} sampling"
-        " seeds"
-        if settings.train_seeds > 1
-        else f"{settings.sample_seeds} sampling seeds of one training"
+        f"{study.train_seeds} training seeds, each the mean of {study.sample_seeds} sampling seeds"
+        if study.train_seeds > 1
+        else f"{study.sample_seeds} sampling seeds of one training"
     )
-    notes = [
-        *preset.reduced,
+    found = [
+        *settings.reduced,
         f"Intervals: {percent} % Student-t over {over}.",
         "Floor: the same metric for as many points of the target law itself.",
-        f"Published: {published.source}. {published.tables[study].why}",
     ]
-    for dataset in settings.datasets:
-        if DATASETS[dataset].is_image:
-            notes += _image_notes(settings, dataset, measured, layout)
-        else:
-            notes.append(_sampler_note(settings, dataset, layout))
-    return notes
-
-
-def _sampler_note(settings, dataset: str, layout: Layout) -> str:
-    """W2 between two batches of the reference sampler, which need not be independent draws."""
-    template = layout.reference(dataset)
-    found = [
-        read_json(Path(template.format(**u)))["sampler_floor"]
-        for u in sample_units(settings, dataset)
-    ]
-    return (
-        f"{DATASETS[dataset].label}: W2 between two batches of the reference sampler itself is"
-        f" {sum(found) / len(found):.3f} on average."
-    )
-
-
-def _image_notes(settings, dataset: str, measured, layout: Layout) -> list[str]:
-    reference = read_json(Path(layout.reference(dataset)))
-    notes, label = [], DATASETS[dataset].label
-    if "inception" in settings.metrics.features and "inception" not in reference["spaces"]:
-        notes.append(
-            f"{label}: no FID and no IS: the Inception weights are not here. fd_* and kid_* are"
-            " other distances under their own names and are not comparable with a printed FID."
-        )
-    accuracy = reference["facts"].get("classifier_accuracy")
-    if accuracy is not None:
-        notes.append(f"{label}: the classifier's test accuracy is {100 * accuracy:.2f} %.")
-    for cell in cells(settings):
-        mine = [b for b in measured if b["unit"]["method"] == cell.method and b["facts"]]
-        if mine:
-            confident = sum(b["facts"]["confident_share"] for b in mine) / len(mine)
-            rarest = min(b["facts"]["rarest_class_share"] for b in mine)
-            notes.append(
-                f"{label}, {cell.method}: the classifier gives some class p > .9 on"
-                f" {100 * confident:.1f} % of samples; the rarest class has {100 * rarest:.1f} %."
-            )
-    return notes
+    if settings.name in published.tables:
+        found.append(f"Published: {published.source}. {published.tables[settings.name].why}")
+    kind = module_of(STUDIES[study.kind]).KIND
+    for dataset in study.datasets if kind.notes else ():
+        mine = [body for body in measured if body["dataset"] == dataset]
+        found += module_of(kind.notes).notes(study, dataset, mine, references[dataset])
+    return found

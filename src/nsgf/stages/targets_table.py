@@ -1,89 +1,134 @@
-"""`nsgf targets-table`: how wrong training targets were and what that changed, over all studies."""
+"""How wrong training targets were and what that changed, over all studies that ask."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
-from nsgf.artifact import read_json, record, write_text
-from nsgf.codehash import stage_code
-from nsgf.config.base import load
-from nsgf.config.preset import Preset, Study
-from nsgf.errors import NsgfError
-from nsgf.layout import Layout, sample_units, target_inputs, target_pair, target_studies
-from nsgf.registry import METHODS
-from nsgf.report import render, target_tables
+from nsgf.config.base import Model
+from nsgf.config.metrics import Judging
+from nsgf.config.pool import Trajectories
+from nsgf.engine.branch import Branch, Placed
+from nsgf.engine.dag import Outline
+from nsgf.engine.task import Task
+from nsgf.registry import DATASETS
+from nsgf.stages.table import ENDINGS
+from nsgf.stages.targets import errors_file
 
 
-def run(preset: Path) -> None:
-    """Write results/<preset>/tables/targets.{csv,md,html}.
+class Trained(Model):
+    """The metrics of an NSGF, and what solved its targets."""
 
-    Raises:
-        NsgfError: no study of the preset has targets, or an input is missing or damaged.
-    """
-    whole = load(preset, Preset)
-    layout, studies = Layout(f"results/{whole.name}"), target_studies(whole)
-    if not studies:
-        raise NsgfError("no study of this preset has targets", "give one: targets: {flow: t10}")
-    measured, trained = [], {}
-    for study in studies:
-        for dataset in study.datasets:
-            measured.append(read_json(Path(layout.targets(dataset))))
-            trained[dataset] = _trained(layout, study, dataset)
-    found = target_tables.table(measured, trained, whole.judging.confidence)
-    shown = target_tables.display(found)
-    title = f"How wrong the training targets were - {whole.title}"
-    notes = _notes(whole, studies, measured[0]["protocol"])
-    files = {
-        "csv": render.csv(found),
-        "md": render.markdown(title, notes, shown),
-        "html": render.page(title, notes, shown),
-    }
-    paths = {Path(layout.table("targets", ending)): text for ending, text in files.items()}
-    for path, text in paths.items():
-        write_text(path, text)
-    record(
-        *paths,
-        stage="targets-table",
-        config=whole.model_dump(mode="json"),
-        seed=whole.seed,
-        code=stage_code("targets-table"),
-        inputs=[Path(p) for p in target_inputs(layout, whole)],
+    dataset: str
+    backend: str
+    scaling: float | None
+    """None for a solver that converges."""
+
+
+class TargetsTableStage(Model):
+    """All that decides this table beside what was measured."""
+
+    seed: int
+    title: str
+    reduced: tuple[str, ...]
+    judging: Judging
+    problems: tuple[int, ...]
+    """Minibatch problems of each study, counts."""
+    trained: tuple[Trained, ...]
+    """One for each file of metrics."""
+    seeds: tuple[int, int] | None
+    """Training and sampling seeds behind W2; null where no study has both networks."""
+
+
+def tasks(outline: Outline) -> Iterator[Task]:
+    """One, where a study asks."""
+    asked = asking(outline)
+    if not asked:
+        return
+    preset, pairs = outline.preset, [(b, p) for b in asked for p in pair(b)]
+    both = next((b.study for b, _ in pairs), None)
+    settings = TargetsTableStage(
+        seed=preset.seed,
+        title=preset.title,
+        reduced=preset.reduced,
+        judging=preset.judging,
+        problems=tuple(sorted({b.study.targets.problems for b in asked})),
+        trained=tuple(_trained(b, p) for b, p in pairs),
+        seeds=(both.train_seeds, both.sample_seeds) if both else None,
+    )
+    yield Task(
+        "targets-table",
+        {},
+        settings,
+        inputs={
+            "errors": tuple(dict.fromkeys(map(errors_file, asked))),
+            "metrics": tuple(f"{p.metrics}.json" for _, p in pairs),
+        },
+        outputs={e: outline.layout.table("targets", e) for e in ENDINGS},
+        entries=tuple(DATASETS.items()),
+        part="targets-table",
+        reported=True,
+        local=True,
+        labels={"table": "targets"},
+        caption="targets",
     )
 
 
-def _trained(layout: Layout, study: Study, dataset: str) -> dict[str, list[dict]]:
-    """Metrics of the NSGFs of `target_pair`, by the setting that made their targets."""
-    found = {}
-    for cell in target_pair(study) or ():
-        flow = study.trajectories[study.flow_name(cell.nfe, METHODS[cell.method].backend)].flow
-        annealed = flow.backend != "newton"
-        setting = {"backend": flow.backend, "scaling": flow.scaling if annealed else None}
-        bodies = []
-        for unit in sample_units(study, dataset):
-            body = read_json(Path(layout.metrics(dataset, cell).format(**unit)))
-            body["unit"] |= {"method": cell.method, "nfe": cell.nfe}
-            bodies.append(body)
-        found[target_tables.key_of(setting)] = bodies
-    return found
+def asking(outline: Outline) -> list[Branch]:
+    """Branches whose study asks how wrong targets are; of a data set in several, the first."""
+    found: dict[str, Branch] = {}
+    for branch in (b for b in outline.branches if b.study.targets):
+        found.setdefault(branch.dataset, branch)
+    return list(found.values())
 
 
-def _notes(preset: Preset, studies: Sequence[Study], protocol: str) -> list[str]:
+def pair(branch: Branch) -> tuple[Placed, ...]:
+    """The cells of one NSGF with exact and one with GeomLoss targets, on equal budgets; or none."""
+    flows = [p for p in branch.cells if p.cell.method == "nsgf"]
+    for exact in (p for p in flows if p.cell.flow.backend == "newton"):
+        for other in (p for p in flows if p.cell.flow.backend == "geomloss"):
+            one, two = (Trajectories(flow=p.cell.flow, pool=p.cell.pool) for p in (exact, other))
+            if one.equals_but_for_solver(two):
+                return exact, other
+    return ()
+
+
+def _trained(branch: Branch, placed: Placed) -> Trained:
+    flow = placed.cell.flow
+    scaling = None if flow.backend == "newton" else flow.scaling
+    return Trained(dataset=branch.dataset, backend=flow.backend, scaling=scaling)
+
+
+def make(settings: TargetsTableStage, unit, files) -> None:
+    """Write the table in all its forms."""
+    from nsgf.artifact import read_json
+    from nsgf.report import render, target_tables
+
+    measured = [read_json(file) for file in files.inputs["errors"]]
+    trained: dict[str, dict[str, dict]] = {}
+    for about, file in zip(settings.trained, files.inputs["metrics"], strict=True):
+        key = target_tables.key_of(about.model_dump())
+        trained.setdefault(about.dataset, {})[key] = read_json(file)
+    found = target_tables.table(measured, trained, settings.judging.confidence)
+    title = f"How wrong the training targets were - {settings.title}"
+    notes = _notes(settings, measured[0]["protocol"])
+    render.write_forms(files.outputs, title, notes, found, target_tables.display(found))
+
+
+def _notes(settings: TargetsTableStage, protocol: str) -> list[str]:
     """What a reader must know before the numbers."""
-    percent = round(100 * preset.judging.confidence)
-    problems = sorted({study.targets.problems for study in studies})
-    counted = " or ".join(map(str, problems))
-    notes = [
-        *preset.reduced,
+    percent = round(100 * settings.judging.confidence)
+    counted = " or ".join(map(str, settings.problems))
+    found = [
+        *settings.reduced,
         "Targets are the velocities that a trajectory pool stores. Velocity error: |v - v*| / |v*|"
         f" over all particles; {protocol}.",
         "Shared by all particles: |mean(v - v*)| over the root mean square of v*; length: v's along"
         " v*, 1 if exact. Both at the first step, where velocities are largest.",
         f"Errors: {percent} % Student-t intervals over {counted} minibatch problems.",
     ]
-    if any(map(target_pair, studies)):
-        seeds = next(s for s in studies if target_pair(s))
-        notes.append(
-            f"W2: {percent} % Student-t over {seeds.train_seeds} training seeds, each the mean of"
-            f" {seeds.sample_seeds} sampling seeds. Both NSGFs have the same problems, network,"
-            " steps, noise and test points, so that their difference is taken seed by seed."
+    if settings.seeds:
+        train, sample = settings.seeds
+        found.append(
+            f"W2: {percent} % Student-t over {train} training seeds, each the mean of {sample}"
+            " sampling seeds. Both NSGFs have the same problems, network, steps, noise and test"
+            " points, so that their difference is taken seed by seed."
         )
-    return notes
+    return found

@@ -1,97 +1,120 @@
-"""`nsgf train`: one network for each unit, resumed bit for bit after a kill."""
+"""Networks, resumed bit for bit."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
-from nsgf.artifact import digest, record, write_text
-from nsgf.codehash import stage_code
-from nsgf.config.base import load
 from nsgf.config.train import TrainStage
-from nsgf.data.problem import Problem, open_problem, training_files
-from nsgf.device import set_up
-from nsgf.errors import NsgfError
-from nsgf.flows.pool import open_pool, storage_of
-from nsgf.nets.build import initialise, save
-from nsgf.registry import BACKENDS, NETS, NETWORKS, SHARD_META, STORAGES, lookup, module_of
-from nsgf.stages.unit import Unit, fill, require
-from nsgf.state import WorkState
-from nsgf.train.loop import curve_csv, train
+from nsgf.engine.branch import Branch, Placed, filled, split
+from nsgf.engine.dag import Outline
+from nsgf.engine.task import Task
+from nsgf.registry import NETS, NETWORKS, SHARD_CURVE, STORAGES, module_of
+from nsgf.stages.build_pool import modules_of, shard_files
 
 
-def run(
-    config: Path, units: Sequence[Unit], data: Path | None, pools: Sequence[str], out: str
-) -> None:
-    """Train the networks of `units` (dataset, seed) into files `out`; curves go beside them.
-
-    Args:
-        config: a TrainStage.
-        units: what to train.
-        data: folder of the image sets.
-        pools: path templates of the pool's shards, for networks that learn from a pool.
-        out: path template of the network, ending in .safetensors.
-    """
-    stage = load(config, TrainStage)
-    entry = lookup(NETWORKS, stage.network, "network")
-    if entry.needs_pool and not pools and stage.streaming is None:
-        raise NsgfError(
-            f"network '{stage.network}' learns from a pool",
-            "give --pool, or the settings of a streaming one",
-        )
-    for unit in units:
-        require(unit, "dataset", "seed")
-        problem = open_problem(unit["dataset"], data)
-        _train(stage, unit, problem, pools, training_files(unit["dataset"], data), fill(out, unit))
+def tasks(outline: Outline) -> Iterator[Task]:
+    """Every network that a cell draws with or that samples are measured with, for every seed."""
+    for branch in outline.branches:
+        for name, template in branch.measuring.items():
+            training = branch.study.networks[name]
+            # A measuring instrument: one serves all seeds.
+            yield _task(outline, branch, name, training, template, {"dataset": branch.dataset, "seed": 0})
+        for placed in branch.cells:
+            for name, template in placed.models.items():
+                training = placed.cell.networks[name]
+                for unit in branch.seeds:
+                    yield _task(outline, branch, name, training, template, unit, placed)
 
 
-def _train(
-    stage: TrainStage, unit: Unit, problem: Problem, pools: Sequence[str], data: list, out: Path
-) -> None:
-    device, training = set_up(stage.compute), stage.training
-    shards = [fill(pool, unit) for pool in pools]
-    pool, pool_files, pool_code = _open_pool(stage, unit, problem, shards)
-    used = (NETS[training.net.kind], *pool_code)
-    code = stage_code("train", unit["dataset"], network=stage.network, used=used)
-    inputs = data + pool_files
-    settings = stage.model_dump(mode="json")
-    names = ("train", stage.network, unit["dataset"], unit["seed"])
-    net = initialise(training.net, problem.shape, stage.seed, *names).to(device)
-    loss = module_of(NETWORKS[stage.network].module).objective(
-        problem, pool, training.batch_size, device
+def _task(
+    outline: Outline,
+    branch: Branch,
+    name: str,
+    training,
+    template: str,
+    unit,
+    placed: Placed | None = None,
+) -> Task:
+    entry, source, inputs = NETWORKS[name], None, {}
+    modules = [entry.module, NETS[training.net.kind], *branch.spec.modules]
+    streams = False
+    if placed and entry.needs_pool:
+        source = branch.pool_stage(placed.cell)
+        streams = not STORAGES[source.pool.storage].files
+        modules += modules_of(source, branch.spec) if streams else [STORAGES[source.pool.storage].module]
+        if not streams:
+            inputs["pool"] = _pool_files(placed.pool, source, unit)
+    for other in entry.after:
+        inputs[other] = placed.models[other].format(**unit)
+    if files := branch.problem_files:
+        inputs["data"] = files
+    settings = TrainStage(
+        seed=branch.seed,
+        network=name,
+        training=training,
+        compute=branch.study.compute,
+        streaming=source if streams else None,
     )
-    key = ["train", settings, code, unit, str(device), [digest(p) for p in inputs]]
-    with WorkState(key) as state:
-        what = f"{stage.network} {unit['dataset']} seed {unit['seed']}"
-        result = train(net, loss, training, stage.seed, names, state, what)
-        save(out, result.net, training.net, problem.shape)
-        write_text(out.with_suffix(".csv"), curve_csv(result))
-        facts = {
-            "unit": unit,
-            "parameters": sum(p.numel() for p in net.parameters()),
-            "resumed_at": result.resumed_at,
-            "device": str(device),
-        }
-        record(
-            out,
-            out.with_suffix(".csv"),
-            stage="train",
-            config=settings,
-            seed=stage.seed,
-            code=code,
-            inputs=inputs,
-            facts=facts,
-        )
+    model = template.format(**unit)
+    return branch.task(
+        "train",
+        "train",
+        template.split("/")[4],
+        unit,
+        settings=settings,
+        inputs=inputs,
+        outputs={"model": model, "curve": model.replace(".safetensors", ".csv")},
+        modules=tuple(modules),
+        entries=(branch.spec, entry),
+        timing=outline.layout.seconds(model),
+    )
 
 
-def _open_pool(stage: TrainStage, unit: Unit, problem: Problem, shards: list[Path]):
-    """The pool to learn from (or None), the files that it reads, and the modules that it runs."""
-    if stage.streaming:
-        used = (
-            STORAGES["streaming"].module,
-            lookup(BACKENDS, stage.streaming.flow.backend, "backend"),
-        )
-        return module_of(used[0]).StreamingPool(problem, stage.streaming, unit), [], used
-    if not shards:
-        return None, [], ()
-    storage = storage_of(shards[0])
-    files = [shard / name for shard in shards for name in (*storage.files, SHARD_META)]
-    return open_pool(shards, problem), files, (storage.module,)
+def _pool_files(pool: str, source, unit) -> tuple[str, ...]:
+    shards = split(unit, source.pool.shards)
+    names = [n for n in shard_files("", source) if n != SHARD_CURVE]
+    return tuple(path for n in names for path in filled(f"{pool}/{n}", shards))
+
+
+def make(settings: TrainStage, unit, files) -> dict:
+    """Train one network (dataset, seed); its learning curve goes beside it."""
+    from nsgf.artifact import write_text
+    from nsgf.data.problem import problem_from
+    from nsgf.device import set_up
+    from nsgf.nets.build import load, save
+    from nsgf.train.learner import Lesson, learner_of
+    from nsgf.train.loop import curve_csv, train
+
+    device, training, name = set_up(settings.compute), settings.training, settings.network
+    problem = problem_from(unit["dataset"], files.inputs.get("data"))
+    lesson = Lesson(
+        problem=problem,
+        pool=_open_pool(settings, unit, problem, files.inputs.get("pool")),
+        training=training,
+        device=device,
+        seed=settings.seed,
+        names=("train", name, unit["dataset"], unit["seed"]),
+        others={n: load(files.inputs[n], device) for n in NETWORKS[name].after},
+    )
+    learner = learner_of(module_of(NETWORKS[name].module), lesson)
+    what = f"{name} {unit['dataset']} seed {unit['seed']}"
+    purpose = [settings.model_dump(mode="json"), dict(unit)]
+    run = train(learner, training, lesson.seed, lesson.names, files.state, purpose, what)
+    save(files.outputs["model"], learner.modules)
+    write_text(files.outputs["curve"], curve_csv(run))
+    count = sum(p.numel() for net in learner.modules.values() for p in net.parameters())
+    return {"parameters": count, "resumed_at": run.resumed_at, "device": str(device)}
+
+
+def _open_pool(settings: TrainStage, unit, problem, paths):
+    """The pool to learn from; None where the network learns from none."""
+    from nsgf.flows.pool import open_pool
+
+    if settings.streaming:
+        form = module_of(STORAGES["streaming"].module)
+        return form.StreamingPool(problem, settings.streaming, unit)
+    if not paths:
+        return None
+    return open_pool(sorted({path.parent for path in paths}, key=_number), problem)
+
+
+def _number(shard) -> int:
+    return int(shard.name.removeprefix("shard"))

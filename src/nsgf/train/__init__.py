@@ -1,1 +1,1 @@
-"""The one training loop, and the objective of each network."""
+"""The one training loop, what it drives, and the objective of each network."""

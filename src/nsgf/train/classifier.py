@@ -3,7 +3,7 @@
 from torch.nn.functional import cross_entropy
 
 from nsgf.data.problem import ImageProblem
-from nsgf.train.loop import Objective
+from nsgf.train.learner import Objective
 
 
 def objective(problem: ImageProblem, pool: None, batch_size: int, device) -> Objective:

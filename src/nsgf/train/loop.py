@@ -1,133 +1,118 @@
-"""The training loop of every network.
+"""The training loop of every learner.
 
-Each step draws from its own random stream, so a resumed run needs no generator state: weights,
-Adam's moments, averaged weights and the curve so far are all that a checkpoint holds, and the run
-continues bit for bit.
+Each step draws from its own random stream, so a resumed run needs no generator state: a checkpoint
+holds the learner's state and the curve so far, and the run continues bit for bit.
 """
 
-import math
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor
 
+from nsgf.artifact import sha256_json
 from nsgf.config.train import Training
+from nsgf.engine.state import keep, read_kept
 from nsgf.progress import bar
 from nsgf.rng import stream
-from nsgf.state import keep, read_kept
+from nsgf.train.learner import Learner
 
-Objective = Callable[[nn.Module, Generator, int], Tensor]
 CHECKPOINT = "checkpoint.pt"
-CURVE_HEADER = "step,loss,lr\n"
 
 
-class TrainingRun:
-    """A network, its optimiser and its curve at one step."""
+@dataclass
+class Progress:
+    """How far a training is.
 
-    def __init__(self, net: nn.Module, config: Training):
-        self.net, self.config, self.step, self.resumed_at = net, config, 0, 0
-        self.optimiser = torch.optim.Adam(net.parameters(), lr=config.lr, fused=True)
-        self.average = [p.detach().clone() for p in net.parameters()] if config.ema else []
-        self.curve: list[tuple[int, float, float]] = []
-        self._losses: list[Tensor] = []
+    Attributes:
+        step: steps done. resumed_at: where a killed run was taken up, 0 for nowhere.
+        curve: lines of the learning curve: the step, and its columns.
+        since: columns of the steps since the last line.
+    """
 
-    def advance(self, loss: Tensor) -> None:
-        """One optimiser step on `loss`."""
-        config, rate = self.config, learning_rate(self.config, self.step)
-        self.optimiser.param_groups[0]["lr"] = rate
-        self.optimiser.zero_grad()
-        loss.backward()
-        if config.clip:
-            nn.utils.clip_grad_norm_(self.net.parameters(), config.clip)
-        self.optimiser.step()
-        if config.ema:
-            with torch.no_grad():
-                torch._foreach_lerp_(self.average, list(self.net.parameters()), 1 - config.ema)
+    step: int = 0
+    resumed_at: int = 0
+    curve: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    since: dict[str, list[Tensor | float]] = field(default_factory=dict)
+
+    def add(self, columns: dict[str, Tensor | float]) -> None:
+        """Count a step."""
         self.step += 1
-        self._losses.append(loss.detach())
-        if self.step % config.log_every == 0 or self.step == config.iterations:
-            self.curve.append((self.step, float(torch.stack(self._losses).mean()), rate))
-            self._losses = []
+        for name, value in columns.items():
+            self.since.setdefault(name, []).append(value)
 
-    def finish(self) -> nn.Module:
-        """The trained network: averaged weights if averaging is on."""
-        with torch.no_grad():
-            for weights, average in zip(self.net.parameters(), self.average, strict=False):
-                weights.copy_(average)
-        return self.net.eval()
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all."""
-        state = {
-            "step": self.step,
-            "net": self.net.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "average": self.average,
-            "curve": self.curve,
-            "losses": self._losses,
+    def draw_line(self) -> None:
+        """A line of the curve over the steps since the last one."""
+        line = {
+            name: float(torch.stack(v).mean()) if isinstance(v[-1], Tensor) else float(v[-1])
+            for name, v in self.since.items()
         }
-        keep(path, state)
-
-    def restore(self, path: Path) -> None:
-        """Take up a checkpoint; one that cannot be read is dropped, and the run starts anew."""
-        device = next(self.net.parameters()).device
-        state = read_kept(path, device)
-        if state is None:
-            return
-        self.net.load_state_dict(state["net"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.average = state["step"], state["average"]
-        self.curve, self._losses = state["curve"], state["losses"]
-        self.resumed_at = self.step
-
-
-def learning_rate(config: Training, step: int) -> float:
-    """Adam's rate at `step`: linear warm-up, then constant or cosine to 0."""
-    if step < config.warmup:
-        return config.lr * (step + 1) / config.warmup
-    if config.decay == "cosine":
-        progress = (step - config.warmup) / (config.iterations - config.warmup)
-        return config.lr * (1 + math.cos(math.pi * progress)) / 2
-    return config.lr
+        self.curve.append((self.step, line))
+        self.since = {}
 
 
 def train(
-    net: nn.Module,
-    objective: Objective,
-    config: Training,
+    learner: Learner,
+    training: Training,
     seed: int,
     names: tuple,
     state: Path,
+    purpose: object,
     what: str,
-) -> TrainingRun:
-    """Minimise `objective` for the configured number of steps.
+) -> Progress:
+    """Take the configured number of steps.
 
     Args:
-        net: the network with its initial weights, on its device.
-        objective: (net, stream, step) to a scalar loss.
-        config: architecture and training.
+        learner: with its initial weights, on its device.
+        training: number of steps, checkpoints and lines of the curve.
         seed, names: step k draws from `stream(seed, *names, k)`.
-        state: folder for the checkpoint; a checkpoint in it is taken up.
+        state: folder for the checkpoint; one that is in it is taken up.
+        purpose: JSON value that names this training and its data: a checkpoint of another one is
+            not taken up, whatever folder it lies in.
         what: title of the progress bar.
     """
-    run, checkpoint = TrainingRun(net.train(), config), state / CHECKPOINT
-    if checkpoint.exists():
-        run.restore(checkpoint)
-        if run.step:
-            print(f"resumed {what} at step {run.step}", flush=True)
-    with bar(config.iterations, what, run.step) as progress:
-        while run.step < config.iterations:
-            run.advance(objective(net, stream(seed, *names, run.step), run.step))
+    checkpoint, key = state / CHECKPOINT, sha256_json(purpose)
+    run = _restored(learner, checkpoint, key, training)
+    if run.step:
+        print(f"resumed {what} at step {run.step}", flush=True)
+    with bar(training.iterations, what, run.step) as progress:
+        while run.step < training.iterations:
+            run.add(learner.step(run.step, stream(seed, *names, run.step)))
             progress.update()
-            if run.curve and run.step % config.log_every == 0:
-                progress.set_postfix(loss=f"{run.curve[-1][1]:.4g}", refresh=False)
-            if run.step % config.checkpoint_every == 0:
-                run.save(checkpoint)
-    run.finish()
+            if run.step % training.log_every == 0 or run.step == training.iterations:
+                run.draw_line()
+                if loss := next(iter(run.curve[-1][1].values()), None):
+                    progress.set_postfix(loss=f"{loss:.4g}", refresh=False)
+            if run.step % training.checkpoint_every == 0:
+                _save(learner, run, checkpoint, key)
+    learner.finish()
     return run
 
 
-def curve_csv(run: TrainingRun) -> str:
-    """The learning curve; loss is the mean since the line before."""
-    return CURVE_HEADER + "".join(f"{k},{loss:.6g},{rate:.6g}\n" for k, loss, rate in run.curve)
+def curve_csv(run: Progress) -> str:
+    """The learning curve; what is averaged is the mean since the line before."""
+    columns = list(dict.fromkeys(name for _, line in run.curve for name in line))
+    rows = [
+        f"{k}," + ",".join(f"{line[c]:.6g}" if c in line else "" for c in columns)
+        for k, line in run.curve
+    ]
+    return "\n".join([",".join(["step", *columns]), *rows, ""])
+
+
+def _save(learner: Learner, run: Progress, path: Path, key: str) -> None:
+    """Write a checkpoint, whole or not at all."""
+    about = {"step": run.step, "curve": run.curve, "since": run.since, "purpose": key}
+    keep(path, about | {"learner": learner.state_dict()})
+
+
+def _restored(learner: Learner, path: Path, key: str, training: Training) -> Progress:
+    """Where a checkpoint left off; one of another purpose, or that cannot be read, is dropped."""
+    device = next(p.device for net in learner.modules.values() for p in net.parameters())
+    state = read_kept(path, device) if path.exists() else None
+    if state is None:
+        return Progress()
+    if state["purpose"] != key or state["step"] > training.iterations:
+        print(f"dropped '{path}': it is of another training", flush=True)
+        return Progress()
+    learner.load_state_dict(state["learner"])
+    return Progress(state["step"], state["step"], list(state["curve"]), state["since"])

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import mse_loss
 
-from nsgf.train.loop import Objective
+from nsgf.train.learner import Objective
 
 Pairs = Callable[[Generator], tuple[Tensor, Tensor]]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nsgf.data.problem import Problem
 from nsgf.ot.coupling import half_squared_distance
-from nsgf.train.loop import Objective
+from nsgf.train.learner import Objective
 from nsgf.train.matching import straight_objective
 
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import mse_loss
 
 from nsgf.data.problem import Problem
-from nsgf.train.loop import Objective
+from nsgf.train.learner import Objective
 from nsgf.train.matching import interpolate
 
 

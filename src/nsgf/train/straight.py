@@ -4,7 +4,7 @@ The same network as flow matching with sigma = 0 and as 1-rectified flow.
 """
 
 from nsgf.data.problem import Problem
-from nsgf.train.loop import Objective
+from nsgf.train.learner import Objective
 from nsgf.train.matching import straight_objective
 
 

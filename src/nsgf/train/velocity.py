@@ -8,7 +8,7 @@ from torch.nn.functional import mse_loss
 
 from nsgf.data.problem import Problem
 from nsgf.flows.pool import Pool
-from nsgf.train.loop import Objective
+from nsgf.train.learner import Objective
 
 
 def objective(problem: Problem, pool: Pool, batch_size: int, device) -> Objective:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
-from nsgf.jobs import jobs
+from nsgf.engine.dag import jobs
 
 
 def run(preset: Path) -> None:

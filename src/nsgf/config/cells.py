@@ -1,0 +1,200 @@
+"""A cell: a method and its parameters, with every setting resolved.
+
+A study gives settings once and says in which a row differs. `flow.blur: [0.1, 0.5]` makes two cells
+of a row; a list of mappings makes a cell of each, for settings that vary together; `sweep` varies
+settings for all rows that have them. What varies is the cell's name in paths and a column of tables.
+"""
+
+import difflib
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from nsgf.config.pool import Flow, Pool
+from nsgf.config.sample import Sampling
+from nsgf.config.train import Training
+from nsgf.errors import NsgfError
+from nsgf.registry import METHODS, Method, lookup
+
+if TYPE_CHECKING:
+    from nsgf.config.study import Study
+
+Value = int | float | str | bool
+Case = dict[str, Value | list]
+ABOUT = ("method", "label")  # keys of a case that are no settings
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method and its parameters.
+
+    Attributes:
+        name: of its row: a key of the study's `methods`.
+        method: in nsgf.registry.
+        label: as it is printed.
+        varied: settings in which the row's cells differ, by their dotted keys.
+        nfe: evaluations a sample; None where the method finds out what it needs.
+        flow, pool: None for methods that learn from no pool.
+        networks: trainings of the method's networks, by name.
+        sampling: of its samples.
+    """
+
+    name: str
+    method: str
+    label: str
+    varied: Mapping[str, Value]
+    nfe: int | None
+    flow: Flow | None
+    pool: Pool | None
+    networks: Mapping[str, Training]
+    sampling: Sampling
+
+    @property
+    def path(self) -> str:
+        """As it stands in paths."""
+        return ",".join([self.name, *(f"{k}={v}" for k, v in self.varied.items())])
+
+    def called(self, what: str, *sections: str) -> str:
+        """A name in paths for what some sections of its settings decide."""
+        row = [] if self.name == self.method else [self.name]
+        varied = [f"{k}={v}" for k, v in self.varied.items() if k.startswith(sections)]
+        return ",".join([what, *row, *varied])
+
+
+def cells(study: "Study") -> tuple[Cell, ...]:
+    """All cells of a study, in the order of its methods.
+
+    Raises:
+        ValueError: a key or value is not possible, something is missing, or two cells are the same.
+    """
+    found = [cell for name in study.methods for cell in _of_row(study, name)]
+    paths = [cell.path for cell in found]
+    if twice := sorted({p for p in paths if paths.count(p) > 1}):
+        raise ValueError(f"methods: the cell '{twice[0]}' is there twice")
+    return tuple(found)
+
+
+def _of_row(study: "Study", name: str) -> Iterator[Cell]:
+    given = study.methods[name]
+    several = not isinstance(given, dict)
+    for case in given if several else (given,):
+        method_name = str(case.get("method", name))
+        method = _method(name, method_name)
+        settings = {k: v for k, v in case.items() if k not in ABOUT}
+        for key in settings:
+            if not _applies(key, method):
+                raise ValueError(f"methods.{name}: '{method_name}' has no setting '{key}'")
+        swept = {k: list(v) for k, v in study.sweep.items() if _applies(k, method)}
+        if method.takes_nfe and "nfe" not in settings:
+            if not study.nfe:
+                raise ValueError(f"method '{name}' needs nfe, which is empty")
+            swept = {"nfe": list(study.nfe)} | swept
+        listed = {k for k, v in settings.items() if several or isinstance(v, list)} | set(swept)
+        for values in expand(settings | swept):
+            varied = {k: values[k] for k in values if k in listed}
+            label = str(case.get("label", method.label))
+            yield _resolved(study, Named(name, method_name, label, varied), method, values)
+
+
+def _method(name: str, method_name: str) -> Method:
+    try:
+        method = lookup(METHODS, method_name, "method")
+    except NsgfError as error:
+        raise ValueError(f"{error.what}; {error.mend}") from error
+    if method.same_as:
+        raise ValueError(f"method '{name}' prints '{method.same_as}': list that one instead")
+    return method
+
+
+def expand(settings: Mapping[str, object]) -> Iterator[dict[str, Value]]:
+    """Every combination of values; a value that is no list is alone."""
+    options = [v if isinstance(v, list) else [v] for v in settings.values()]
+    for values in itertools.product(*options):
+        yield dict(zip(settings, values, strict=True))
+
+
+def _applies(key: str, method: Method) -> bool:
+    """Whether a method has the setting; a key that nothing has is refused when it is resolved."""
+    section, _, rest = key.partition(".")
+    if section == "nfe":
+        return method.takes_nfe
+    if section in ("flow", "pool"):
+        return method.needs_pool
+    if section == "networks":
+        return rest.partition(".")[0] in method.networks
+    return True
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a cell is called."""
+
+    name: str
+    method: str
+    label: str
+    varied: dict[str, Value]
+
+
+def _resolved(study: "Study", named: Named, method: Method, values: dict[str, Value]) -> Cell:
+    missing = [n for n in method.networks if n not in study.networks]
+    if missing:
+        raise ValueError(
+            f"method '{named.name}' needs networks.{missing[0]}, which is not given"
+        )
+    if method.needs_pool and (study.flow is None or study.pool is None):
+        raise ValueError(f"method '{named.name}' learns from a pool: give flow and pool")
+    flow = _changed(study.flow, "flow", values) if method.needs_pool else None
+    pool = _changed(study.pool, "pool", values) if method.needs_pool else None
+    networks = {
+        n: _changed(_changed(study.networks[n], "training", values), f"networks.{n}", values)
+        for n in method.networks
+    }
+    known = ("nfe", "flow.", "pool.", "training.", "networks.", "sampling.")
+    if unknown := [k for k in values if not k.startswith(known)]:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        raise ValueError(
+            f"methods.{named.name}: unknown key '{unknown[0]}'"
+            + (f" (nearest: '{near[0]}...')" if near else "")
+        )
+    nfe = values.get("nfe") if method.takes_nfe else None
+    if nfe is not None and (not isinstance(nfe, int) or nfe < 1):
+        raise ValueError(f"methods.{named.name}: nfe is {nfe}, not a count of 1 or more")
+    if method.needs_pool and not method.two_phase:
+        nfe = flow.steps
+    sampling = _changed(study.sampling, "sampling", values)
+    return Cell(
+        named.name, named.method, named.label, named.varied, nfe, flow, pool, networks, sampling
+    )
+
+
+def _changed(model, section: str, values: Mapping[str, Value]):
+    """`model` with the settings whose keys begin with `section`."""
+    mine = {k.removeprefix(f"{section}."): v for k, v in values.items() if _in(k, section)}
+    if not mine:
+        return model
+    body = model.model_dump()
+    for key, value in mine.items():
+        place = body
+        *outer, last = key.split(".")
+        for name in outer:
+            place = place.get(name) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or last not in place:
+            known = place if isinstance(place, dict) else body
+            near = difflib.get_close_matches(last, list(known), n=1)
+            hint = f" (nearest known key: '{near[0]}')" if near else ""
+            raise ValueError(f"unknown key '{section}.{key}'{hint}")
+        place[last] = value
+    try:
+        return type(model).model_validate(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = ".".join(map(str, first["loc"]))
+        message = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"'{section}.{what}': {message}, got {first['input']!r}") from error
+
+
+def _in(key: str, section: str) -> bool:
+    return key.startswith(f"{section}.")

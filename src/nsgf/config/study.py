@@ -1,0 +1,156 @@
+"""A study: data sets, methods and what varies, with everything that they need."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SerializeAsAny, WithJsonSchema, model_validator
+
+from nsgf.config.base import Idle, Model
+from nsgf.config.cells import Case, Cell, Value, cells, expand
+from nsgf.config.compute import Compute, Resources
+from nsgf.config.pool import Flow, Pool, Trajectories
+from nsgf.config.sample import Sampling
+from nsgf.config.shards import Shards
+from nsgf.config.targets import Targets
+from nsgf.config.train import Training
+from nsgf.errors import NsgfError
+from nsgf.registry import DATASETS, METHODS, NETWORKS, STUDIES, lookup, module_of
+
+Stage = Literal["pool", "train", "sample", "gather", "reference", "features", "evaluate", "targets"]
+# Names that become parts of paths and of command lines.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]
+Measures = Annotated[
+    SerializeAsAny[Model], WithJsonSchema({"type": "object", "title": "Metrics of the kind"})
+]
+
+
+class Study(Model):
+    """Cells, which are methods and their parameters, on data sets."""
+
+    kind: Name = "planar"
+    """What kind of points, metrics and figures it has: a name in nsgf.registry."""
+    paper: Name | None = None
+    """Whose printed numbers stand beside ours: config/published/<paper>.yaml, the table called like
+    this study."""
+    datasets: tuple[str, ...] = Field(min_length=1)
+    """Data sets, by their names in nsgf.registry."""
+    methods: dict[Name, Case | tuple[Case, ...]] = Field(min_length=1)
+    """Rows of the table: name (a method's in nsgf.registry, or `method:` names that) to the settings
+    in which it differs, such as flow.blur: 0.1; a list of values makes a cell of each, a list of
+    such mappings a cell or more of each mapping."""
+    sweep: dict[str, tuple[Value, ...]] = Field(default_factory=dict)
+    """Settings that vary for every method that has them: key to values, all combinations."""
+    train_seeds: int = Field(ge=1)
+    """Independent trainings of every network, count."""
+    sample_seeds: int = Field(default=1, ge=1)
+    """Independent sets of samples of every training, count."""
+    nfe: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Network evaluations a sample of methods that take a fixed number, counts."""
+    flow: Flow | None = None
+    """The Sinkhorn flow of methods that learn from a trajectory pool."""
+    pool: Pool | None = None
+    """Their pool."""
+    networks: dict[str, Training]
+    """How each network is trained, by its name in nsgf.registry."""
+    sampling: Sampling = Sampling()
+    metrics: Measures
+    """What is measured; which settings there are is the kind's matter."""
+    targets: Targets | None = None
+    """How wrong training targets are; null where this is not asked."""
+    compute: Compute = Compute()
+    resources: Annotated[dict[Stage, Resources], Idle()] = Field(default_factory=dict)
+    """What the jobs of a stage ask of the scheduler; the defaults of Resources where absent."""
+    shards: Annotated[Shards, Idle()] = Shards()
+    """How many jobs share one set of samples."""
+
+    def resources_of(self, stage: str) -> Resources:
+        """Resources of `stage`."""
+        return self.resources.get(stage, Resources())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _metrics_of_the_kind(cls, values):
+        """Read `metrics` as the kind's settings, and the flow's pool from one place."""
+        if isinstance(values, dict) and isinstance(values.get("metrics"), dict):
+            kind = _known(STUDIES, values.get("kind", "planar"), "kind of study")
+            metrics = module_of(kind).KIND.metrics.model_validate(values["metrics"])
+            return values | {"metrics": metrics}
+        return values
+
+    @model_validator(mode="after")
+    def _is_possible(self):
+        shapes = {_known(DATASETS, name, "data set").shape for name in self.datasets}
+        for name in self.networks:
+            _known(NETWORKS, name, "network")
+        for cell in cells(self):
+            self._check_cell(cell)
+        for name, training in self.networks.items():
+            for shape in shapes:
+                _check_net(name, training.net, shape)
+        self._check_targets()
+        _check_sampling(self.sampling, self.shards, cells(self))
+        module_of(_known(STUDIES, self.kind, "kind of study")).KIND.check(self)
+        return self
+
+    def _check_targets(self):
+        if self.targets is None:
+            return
+        if self.flow is None or self.pool is None:
+            raise ValueError("targets are measured along this study's flow: give flow and pool")
+        for cell in cells(self):
+            flow = cell.flow
+            if flow and flow.backend == "geomloss" and flow.scaling not in self.targets.scalings:
+                raise ValueError(f"targets.scalings lacks {flow.scaling:g} of '{cell.path}'")
+
+    def _check_cell(self, cell: Cell):
+        method = METHODS[cell.method]
+        if method.nfe_of and method.nfe_of not in self.methods:
+            raise ValueError(f"method '{cell.name}' takes its NFE from '{method.nfe_of}': list it")
+        if not method.needs_pool:
+            return
+        pool = Trajectories(flow=cell.flow, pool=cell.pool).pool
+        if pool.shards > pool.batches:
+            raise ValueError(f"'{cell.path}': {pool.shards} shards, but {pool.batches} batches")
+        if pool.storage == "coefficients" and any(
+            not DATASETS[d].is_image for d in self.datasets
+        ):
+            raise ValueError(
+                f"'{cell.path}': pool.storage coefficients is for image sets; laws are sampled"
+                " afresh, so their points are stored"
+            )
+
+
+def _known(table, name: str, what: str):
+    """`lookup`, as pydantic wants its errors."""
+    try:
+        return lookup(table, name, what)
+    except NsgfError as error:
+        raise ValueError(f"{error.what}; {error.mend}") from error
+
+
+def _check_sampling(sampling: Sampling, shards: Shards, every: tuple[Cell, ...]) -> None:
+    if shards.sample > (most := -(-sampling.n_samples // sampling.batch_size)):
+        raise ValueError(
+            f"shards.sample: {shards.sample} jobs, but {most} batches of {sampling.batch_size}"
+        )
+    for cell in every:
+        method, solver = METHODS[cell.method], cell.sampling.solver
+        if solver == "rk4" and method.takes_nfe and cell.nfe % 4:
+            raise ValueError(
+                "sampling.solver rk4 takes 4 evaluations a step: nfe in multiples of 4"
+            )
+        if solver != "euler" and method.nfe_of:
+            raise ValueError(f"'{method.label}' can spend any NFE with sampling.solver euler alone")
+
+
+def _check_net(name: str, net: Model, shape: tuple[int, ...]) -> None:
+    """Whether a network of this kind can be this one, for points of this shape."""
+    wanted, role = NETWORKS[name].role, net.ROLE
+    if role != wanted:
+        raise ValueError(f"networks.{name}: kind '{net.kind}' is a {role}, not a {wanted}")
+    try:
+        net.check(shape)
+    except ValueError as error:
+        raise ValueError(f"networks.{name}: {error}") from error
+
+
+__all__ = ["Case", "Cell", "Name", "Study", "cells", "expand"]

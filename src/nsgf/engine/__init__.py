@@ -1,0 +1,1 @@
+"""What turns stages into a DAG, makes one unit of it, and says where the result came from."""

@@ -1,0 +1,119 @@
+"""All tasks and jobs of a preset, what a complete run ends with, and what a path is made by."""
+
+import importlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from nsgf.artifact import json_text, read_json, write_text
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.engine.branch import Branch, branches
+from nsgf.engine.code import stage_module
+from nsgf.engine.task import Job, Task, grouped
+from nsgf.errors import NsgfError
+from nsgf.layout import INCEPTION, Layout
+from nsgf.metrics.weights import inception_file
+from nsgf.registry import STAGES, lookup
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What stages list their tasks from: a preset, its layout and its branches."""
+
+    preset: Preset
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Layout(f"results/{self.preset.name}")
+
+    @cached_property
+    def branches(self) -> list[Branch]:
+        return branches(self.preset)
+
+    def of(self, study: str) -> list[Branch]:
+        """Branches of one study."""
+        return [branch for branch in self.branches if branch.name == study]
+
+
+def tasks(preset: Preset) -> list[Task]:
+    """All tasks of a preset, stage by stage."""
+    outline = Outline(preset)
+    modules = [importlib.import_module(stage_module(stage)) for stage in STAGES]
+    return [task for module in modules for task in module.tasks(outline)]
+
+
+def jobs(preset: Preset) -> list[Job]:
+    """All jobs of a preset, each a process over one or more tasks."""
+    return grouped(tasks(preset))
+
+
+def targets(preset: Preset, only: str | None = None, complete: bool = False) -> list[str]:
+    """What a run ends with; `only` names one study, `complete` asks for all that stays.
+
+    Raises:
+        NsgfError: the preset has no study of that name.
+    """
+    if only:
+        lookup(preset.studies, only, f"study of preset '{preset.name}'")
+    last = [j for j in jobs(preset) if complete or j.reported]
+    return [p for j in last if only is None or j.study == only for p in j.kept]
+
+
+def write_snapshot(preset: Preset) -> None:
+    """Write the preset that jobs will read; a file whose content is the same is left alone.
+
+    An answer about the Inception weights that no longer holds is removed, so that it is asked
+    again: put the weights in place and FID appears.
+    """
+    answer = Path(INCEPTION)
+    if answer.exists() and read_json(answer)["available"] != (inception_file() is not None):
+        answer.unlink()
+    path = Path(Layout(f"results/{preset.name}").preset)
+    text = json_text(preset.model_dump(mode="json"))
+    if not path.exists() or path.read_text() != text:
+        write_text(path, text)
+
+
+def tasks_of_job(preset: Preset, name: str) -> list[Task]:
+    """The tasks of the job `name`.
+
+    Raises:
+        NsgfError: there is no such job.
+    """
+    return list(lookup({job.name: job for job in jobs(preset)}, name, "job").tasks)
+
+
+def tasks_for(paths: list[str], preset: Path | None = None) -> list[Task]:
+    """The tasks that make some artefacts, each once.
+
+    Args:
+        paths: artefacts, from the top of the checkout.
+        preset: the preset's file; by default each path under results/<preset>/ names its own.
+
+    Raises:
+        NsgfError: no task makes one of them, or it belongs to no preset.
+    """
+    known: dict[Path, dict[str, Task]] = {}
+    found: dict[str, Task] = {}
+    for path in paths:
+        file = preset or _preset_of(path)
+        if file not in known:
+            every = tasks(load(file, Preset))
+            known[file] = {p: task for task in every for p in task.artefacts}
+        task = lookup(known[file], path, f"artefact of {file}")
+        found[task.artefacts[0]] = task
+    return list(found.values())
+
+
+def _preset_of(path: str) -> Path:
+    """The preset that a path of results belongs to: as its run has read it, or as it stands here."""
+    words = Path(path).parts
+    if len(words) > 2 and words[0] == "results":
+        files = (Path(Layout(f"results/{words[1]}").preset), Path(f"config/{words[1]}.yaml"))
+        for file in files:
+            if file.exists():
+                return file
+    raise NsgfError(
+        f"'{path}' does not say which preset makes it", "name the preset: --preset config/quick.yaml"
+    )

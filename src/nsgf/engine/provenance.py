@@ -1,0 +1,111 @@
+"""Where an artefact came from: one JSON beside it.
+
+Its digest, the command, settings, seed, code and commit, inputs with digests, versions, and the
+machine with its processor, on which last bits depend.
+"""
+
+import functools
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from nsgf.artifact import sha256_file, sha256_json, sidecar, write_json
+from nsgf.engine.task import Task
+from nsgf.private import redact
+
+VERSIONS = [
+    "torch",
+    "torchvision",
+    "geomloss",
+    "numba",
+    "llvmlite",
+    "POT",
+    "numpy",
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "seaborn",
+    "clean-fid",
+    "torchcfm",
+]
+WIDTHS = ("avx512f", "avx2", "avx", "asimd")  # of vector instructions, the widest first
+
+
+def account(facts: dict) -> dict:
+    """What is known of work that this process has just done, whatever it was.
+
+    Args:
+        facts: anything worth keeping that the stage found out, such as where it was resumed.
+    """
+    return {"commit": commit(), "versions": versions(), "machine": machine(), "facts": facts}
+
+
+def record(task: Task, inputs: dict[str, str], done: dict) -> None:
+    """Write the provenance of artefacts that are in place.
+
+    Args:
+        task: the work.
+        inputs: digests by path.
+        done: the `account` of whoever did the work.
+    """
+    body = {
+        "stage": task.stage,
+        "unit": task.unit,
+        "command": redact(task.command),
+        "config": task.config,
+        "config_sha256": sha256_json(task.config),
+        "seed": task.seed,
+        "code": task.code,
+        "inputs": inputs,
+        **{key: done[key] for key in ("commit", "versions", "machine", "facts")},
+    }
+    for path in map(Path, task.artefacts):
+        write_json(sidecar(path), body | {"artefact": path.name, "sha256": sha256_file(path)})
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that can change a number or a picture."""
+    return {"python": platform.python_version()} | {n: metadata.version(n) for n in VERSIONS}
+
+
+@functools.cache
+def machine() -> dict[str, str | int]:
+    """System, cores, processor, and the graphics card if torch is loaded and has one."""
+    found = {"system": platform.system(), "arch": platform.machine(), "cores": os.cpu_count()}
+    found |= _processor()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def _processor() -> dict[str, str]:
+    """Its name and widest vector instructions, as Linux tells them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:  # no Linux
+        return {"processor": platform.processor() or "unknown"}
+    about = {key.strip(): value.strip() for key, _, value in (s.partition(":") for s in lines)}
+    flags = about.get("flags", about.get("Features", "")).split()
+    vectors = next((width for width in WIDTHS if width in flags), "none")
+    return {"processor": about.get("model name", "unknown"), "vectors": vectors}
+
+
+@functools.cache
+def commit() -> str | None:
+    """The git commit of the tree, with '+changes' where the work tree differs; None outside git."""
+    here = Path(__file__).parent
+    try:
+        head = _git(here, "rev-parse", "HEAD")
+        return head + ("+changes" if _git(here, "status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,67 @@
+"""`nsgf dag`: the stages of a preset, what each reads, and how many jobs and units it has."""
+
+from collections import Counter
+from pathlib import Path
+
+from nsgf.artifact import atomic
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.engine.dag import jobs
+from nsgf.engine.task import Job
+from nsgf.registry import STAGES
+
+
+def run(preset: Path, picture: Path | None) -> None:
+    """Print a line a stage, or draw stages as boxes with arrows along the data."""
+    every = jobs(load(preset, Preset))
+    rows = summary(every)
+    for stage, (count, units, before) in rows.items():
+        after = f"  after {', '.join(before)}" if before else ""
+        print(f"{stage:<16}{count:>5} jobs {units:>6} units{after}")
+    if picture:
+        draw(rows, picture)
+
+
+def summary(every: list[Job]) -> dict[str, tuple[int, int, list[str]]]:
+    """Jobs, units and the stages before, of each stage."""
+    maker = {path: job.stage for job in every for path in job.outputs}
+    before: dict[str, set[str]] = {}
+    for job in every:
+        before.setdefault(job.stage, set()).update(maker[p] for p in job.inputs if p in maker)
+    count = Counter(job.stage for job in every)
+    units = Counter(job.stage for job in every for _ in job.tasks)
+    return {
+        s: (count[s], units[s], [b for b in STAGES if b in before[s]]) for s in STAGES if count[s]
+    }
+
+
+def draw(rows: dict[str, tuple[int, int, list[str]]], path: Path) -> None:
+    """Stages in columns by how far they are from the data."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    level: dict[str, int] = {}
+    for stage, (_, _, before) in rows.items():
+        level[stage] = 1 + max((level[b] for b in before if b in level), default=-1)
+    columns = [[s for s in rows if level[s] == k] for k in range(max(level.values()) + 1)]
+    tall = max(map(len, columns))
+    figure = Figure(figsize=(1.9 * len(columns), 0.9 * tall), layout="constrained")
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(-0.6, tall - 0.4))
+    place = {
+        s: (k, tall / 2 - len(column) / 2 + i)
+        for k, column in enumerate(columns)
+        for i, s in enumerate(column)
+    }
+    for stage, (count, units, before) in rows.items():
+        box = {"boxstyle": "round", "facecolor": "#eef3f8", "edgecolor": "#7a8793"}
+        words = f"{stage}\n{count} jobs, {units} units"
+        axes.text(*place[stage], words, ha="center", va="center", fontsize=8, bbox=box, zorder=2)
+        for other in before:
+            style = {"arrowstyle": "->", "color": "#7a8793", "shrinkA": 30, "shrinkB": 30}
+            axes.annotate("", place[stage], place[other], arrowprops=style, zorder=1)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=150)

@@ -1,0 +1,91 @@
+"""A metric over two settings that a study varies: a map for each data set, the best cell marked.
+
+Each cell shows the mean over trainings and below it the interval's half width; cells that were not
+run stay white.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import seaborn
+
+from nsgf.config.figure import Figure, FigureStage
+from nsgf.errors import NsgfError
+from nsgf.registry import DATASETS
+from nsgf.report.style import FONT, SMALL, Drawing, Sheet, look
+
+CELL, LEFT, TOP, BELOW, GAP = 0.62, 0.75, 0.28, 0.52, 0.3  # inches
+HIGHER_IS_BETTER = ("is",)
+
+
+@look()
+def draw(settings: FigureStage, figure: Figure, table: Path) -> Drawing:
+    """Maps from left to right, one for each data set and method.
+
+    Raises:
+        NsgfError: the table has no such numbers.
+    """
+    found = pd.read_csv(table)
+    metric = figure.metric or found["metric"].iloc[0]
+    found = found[(found["metric"] == metric) & found["mean"].notna()]
+    found = found[found[figure.x].notna() & found[figure.y].notna()]
+    if figure.methods:
+        found = found[found["method"].isin(figure.methods)]
+    shown = [(d, m) for d in figure.datasets for m in found["method"].unique()]
+    if found.empty:
+        raise NsgfError(
+            f"figure '{settings.name}' shows nothing: '{table}' has no {metric} over"
+            f" {figure.x} and {figure.y}",
+            "name a metric of the study, and settings that it varies",
+        )
+    xs, ys = (np.sort(found[axis].unique()) for axis in (figure.x, figure.y))
+    width, height = CELL * len(xs), CELL * len(ys)
+    sheet = Sheet(settings, LEFT + len(shown) * (width + GAP), TOP + height + BELOW)
+    limits = found["mean"].min(), found["mean"].max()
+    for k, (dataset, method) in enumerate(shown):
+        mine = found[(found["dataset"] == dataset) & (found["method"] == method)]
+        left = LEFT + k * (width + GAP)
+        middle = {"ha": "center", "va": "center"}
+        title = f"{DATASETS[dataset].label}: {method}, {metric}"
+        sheet.text(left + width / 2, TOP / 2, title, fontsize=FONT, **middle)
+        axes = sheet.axes(left, TOP, width, height)
+        _draw_map(axes, mine, (figure.x, xs), (figure.y, ys), limits)
+        _label(axes, (figure.x, xs), (figure.y, ys), first=k == 0)
+    return sheet.drawing
+
+
+def _grid(mine: pd.DataFrame, values: pd.Series, x, y) -> np.ndarray:
+    """Values on the grid of both axes, nan where there is none; (len(ys), len(xs))."""
+    (xname, xs), (yname, ys) = x, y
+    grid = np.full((len(ys), len(xs)), np.nan)
+    rows, columns = np.searchsorted(ys, mine[yname]), np.searchsorted(xs, mine[xname])
+    grid[rows, columns] = values
+    return grid
+
+
+def _draw_map(axes, mine: pd.DataFrame, x, y, limits) -> None:
+    mean = _grid(mine, mine["mean"], x, y)
+    half = _grid(mine, (mine["ci_high"] - mine["ci_low"]) / 2, x, y)
+    colours = seaborn.color_palette("crest", as_cmap=True)
+    axes.imshow(mean, origin="lower", cmap=colours, vmin=limits[0], vmax=limits[1], aspect="auto")
+    higher = set(mine["metric"]) <= set(HIGHER_IS_BETTER)
+    best = (np.nanargmax if higher else np.nanargmin)(mean) if np.isfinite(mean).any() else -1
+    for k, (value, around) in enumerate(zip(mean.ravel(), half.ravel(), strict=True)):
+        if np.isfinite(value):
+            row, column = divmod(k, mean.shape[1])
+            words = f"{value:.3g}" + (f"\n± {around:.2g}" if np.isfinite(around) else "")
+            dark = value > sum(limits) / 2
+            style = {"color": "white" if dark else "black", "fontsize": SMALL - 0.5}
+            weight = "bold" if k == best else "normal"
+            axes.text(column, row, words, ha="center", va="center", weight=weight, **style)
+
+
+def _label(axes, x, y, first: bool) -> None:
+    (xname, xs), (yname, ys) = x, y
+    axes.set_xticks(range(len(xs)), [f"{v:g}" for v in xs])
+    axes.set_xlabel(xname, fontsize=SMALL, labelpad=2)
+    axes.tick_params(labelsize=SMALL - 0.5, length=2, width=0.5, pad=2, bottom=True, left=first)
+    axes.set_yticks(range(len(ys)), [f"{v:g}" for v in ys] if first else [])
+    if first:
+        axes.set_ylabel(yname, fontsize=SMALL, labelpad=2)

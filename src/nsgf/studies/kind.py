@@ -1,0 +1,57 @@
+"""What a kind of study says of itself; its folder's `__init__` has one as `KIND`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nsgf.config.base import Model
+
+if TYPE_CHECKING:
+    from nsgf.config.study import Study
+
+
+class Measures(Model):
+    """Settings of the metrics of a kind, as `metrics:` of a study holds them."""
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Networks that are trained to measure with; one of each serves all seeds."""
+        return ()
+
+    @property
+    def asks_for_inception(self) -> bool:
+        """Whether numbers depend on the Inception weights being here."""
+        return False
+
+
+def anything(study: "Study") -> None:
+    """No demands beyond those on any study."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of study.
+
+    Attributes:
+        metrics: class of its settings.
+        measure: module that measures: `reference(settings, unit, files)` writes what samples are
+            compared with, `Instrument(settings, unit, files)` measures sets of samples.
+        arrays: whether the reference has arrays (.npz) beside its numbers (.json).
+        by_set: whether each set of samples has a reference of its own.
+        neighbours: whether samples are shown with the nearest training points.
+        notes: module whose `notes(...)` says what a reader of its table must know; "" for none.
+        claims: module whose `judge(table, given, reduced, published)` judges claims; "" for none.
+        evidence: module with the numbers of those `CLAIMS`, and `inputs(outline, study)`: what they
+            are judged on beside the table, by name.
+        check: raises ValueError where a study of this kind is not possible.
+    """
+
+    metrics: type[Measures]
+    measure: str
+    arrays: bool = False
+    by_set: bool = False
+    neighbours: bool = False
+    notes: str = ""
+    claims: str = ""
+    evidence: str = ""
+    check: Callable[["Study"], None] = anything

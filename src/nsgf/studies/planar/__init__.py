@@ -1,0 +1,45 @@
+"""Laws that can be sampled, in the plane or in any other space of vectors: exact W2 and its floor."""
+
+from pydantic import Field
+
+from nsgf.registry import DATASETS
+from nsgf.studies.kind import Kind, Measures
+
+
+class Metrics(Measures):
+    """What is measured on clouds of points."""
+
+    n_test: int = Field(default=1024, ge=2)
+    """Test samples, count."""
+    floor_draws: int = Field(default=5, ge=1)
+    """Fresh i.i.d. draws over which the same-distribution floor is averaged, count."""
+    geomloss_samples: int = Field(default=1, ge=0)
+    """Sampling seeds of each training that get the GeomLoss number too (it takes seconds), count."""
+
+    def names(self, sample: int) -> tuple[str, ...]:
+        """The metrics of sampling seed `sample`."""
+        return ("w2", "w2_squared") + (("geomloss",) if sample < self.geomloss_samples else ())
+
+
+def check(study) -> None:
+    """Points are vectors, and have no features of images.
+
+    Raises:
+        ValueError: they are images, or features are to be shared by jobs.
+    """
+    images = [d for d in study.datasets if DATASETS[d].is_image]
+    if images:
+        raise ValueError(f"data set '{images[0]}' has images: write kind: images")
+    if study.shards.features > 1:
+        raise ValueError("shards.features is for images; other data sets have no features")
+
+
+KIND = Kind(
+    Metrics,
+    measure="nsgf.studies.planar.measure",
+    by_set=True,
+    notes="nsgf.studies.planar.notes",
+    claims="nsgf.studies.planar.claims",
+    evidence="nsgf.studies.planar.evidence",
+    check=check,
+)
