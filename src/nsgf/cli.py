@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from nsgf.config.find import preset_file
 from nsgf.errors import NsgfError
 from nsgf.lifeline import die_with_parent
 from nsgf.stages.unit import parse_unit
@@ -39,7 +40,7 @@ def _config(parser: argparse.ArgumentParser) -> None:
 
 
 def _preset(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", type=Path, required=True, help="the preset, YAML or JSON")
+    parser.add_argument("--preset", required=True, help="a name in config/, or a YAML or JSON file")
 
 
 def _fetch(parser: argparse.ArgumentParser) -> None:
@@ -173,7 +174,7 @@ def _plan(parser: argparse.ArgumentParser) -> None:
 
 def _watch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--preset", type=Path, default=Path("config/quick.yaml"), help="(default: quick)"
+        "--preset", default="quick", help="a name in config/, or a file (default: quick)"
     )
     parser.add_argument("--json", dest="as_json", action="store_true", help="lines, for machines")
     parser.add_argument("--once", action="store_true", help="look once")
@@ -260,6 +261,8 @@ def main(words: Sequence[str] | None = None) -> int:
     if stage != "bench":
         _set_threads(arguments.get("config"))
     try:
+        if "preset" in arguments:
+            arguments["preset"] = preset_file(arguments["preset"])
         importlib.import_module(STAGES[stage][0]).run(**arguments)
     except NsgfError as error:
         print(f"nsgf: {error}", file=sys.stderr)
