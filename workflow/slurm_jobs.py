@@ -4,19 +4,15 @@ Snakemake's executor gives each job the folder of the run and the comment `rule_
 run at a time works in a folder: jobs with this folder and such a comment are ours.
 """
 
-import re
 import subprocess
 import time
 from pathlib import Path
 
 from nsgf.errors import NsgfError
+from nsgf.watch.events import ENDED, REFUSED
 
 PATIENCE = 120  # seconds that cancelled jobs may take to end
-ENDED = re.compile(r"Error in rule (\S+):\n +message: SLURM-job '(\d+)' .*?status is: '(\w+)'")
-REFUSED = re.compile(
-    r"Error in rule (\S+):\n +message: SLURM sbatch failed\. The error message was '(.*?)'\.\n",
-    re.DOTALL,
-)
+SETTINGS = "cluster.yaml"  # in a profile: what differs between clusters
 # Words in a job's SLURM log; without cgroups its state says no more than FAILED.
 OVER_MEMORY = ("oom", "Exceeded job memory limit")
 CAUSES = {
@@ -73,7 +69,7 @@ def explain(log: str, profile: Path) -> dict[str, str]:
             what, mend = CAUSES[state]
             found[rule] = f"{what} (SLURM job {job}, {state}, log {path})\n  mend  {mend}"
     for rule, message in REFUSED.findall(log):
-        mend = f"see account, partition and gres in '{profile / 'cluster.yaml'}'"
+        mend = f"see account, partition and gres in '{profile / SETTINGS}'"
         said = "; ".join(line.removeprefix("sbatch: error: ") for line in message.splitlines())
         found[rule] = f"SLURM refused it: {said}\n  mend  {mend}"
     return found

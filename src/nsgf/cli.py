@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from nsgf.config.find import preset_file
 from nsgf.errors import NsgfError
 from nsgf.lifeline import die_with_parent
 from nsgf.threads import set_threads
@@ -18,14 +19,14 @@ Setup = Callable[[argparse.ArgumentParser], None]
 
 
 def _preset(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", type=Path, required=True, help="the preset, YAML or JSON")
+    parser.add_argument("--preset", required=True, help="a name in config/, or a YAML or JSON file")
 
 
 def _make(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", help="artefacts, such as results/quick/tables/table1.csv")
     parser.add_argument("--job", help="all that a job of the preset makes")
     parser.add_argument(
-        "--preset", type=Path, help="the preset, YAML or JSON (default: the path names it)"
+        "--preset", help="a name in config/, or a YAML or JSON file (default: the path names it)"
     )
 
 
@@ -90,7 +91,7 @@ def _plan(parser: argparse.ArgumentParser) -> None:
 
 def _watch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--preset", type=Path, default=Path("config/quick.yaml"), help="(default: quick)"
+        "--preset", default="quick", help="a name in config/, or a file (default: quick)"
     )
     parser.add_argument("--json", dest="as_json", action="store_true", help="lines, for machines")
     parser.add_argument("--once", action="store_true", help="look once")
@@ -155,6 +156,8 @@ def main(words: Sequence[str] | None = None) -> int:
     if command not in ("bench", "make"):  # which know how many they want
         set_threads(1)
     try:
+        if arguments.get("preset"):
+            arguments["preset"] = preset_file(arguments["preset"])
         importlib.import_module(COMMANDS[command][0]).run(**arguments)
     except NsgfError as error:
         print(f"nsgf: {error}", file=sys.stderr)

@@ -7,6 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from nsgf.config.base import load, parse
+from nsgf.config.find import preset_file
 from nsgf.config.preset import Preset
 from nsgf.config.published import Published
 from nsgf.errors import NsgfError
@@ -166,3 +167,25 @@ def test_table_1_is_transcribed_whole():
     assert all(len(row.values) == 5 for row in rows)
     nsgf = {row.nfe: row.values["moons"] for row in rows if row.method == "nsgf"}
     assert nsgf == {10: 0.077, 100: 0.067}
+
+
+def test_a_preset_is_found_by_its_name_or_is_a_path():
+    assert preset_file("cpu") == Path("config/cpu.yaml")
+    for path in ("cpu.yaml", "config/cpu.yaml", "./cpu", "a/cpu.json"):
+        assert preset_file(path) == Path(path)
+
+
+@pytest.mark.parametrize("name", ["published", "datasets", "papr", ""])
+def test_an_unknown_name_is_told_the_presets_and_nothing_else(name):
+    with pytest.raises(NsgfError) as caught:
+        preset_file(name)
+    assert caught.value.what == f"unknown preset '{name}'"
+    assert caught.value.mend.endswith("known: cpu, paper, quick")
+
+
+def test_a_preset_that_is_not_yaml_is_found_so_that_its_fault_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("config").mkdir()
+    Path("config/mine.yaml").write_text("studies: [")
+    with pytest.raises(NsgfError, match=r"mine\.yaml' is not valid YAML"):
+        load(preset_file("mine"), Preset)

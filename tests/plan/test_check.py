@@ -66,11 +66,13 @@ def test_a_time_whose_settings_have_changed_since_is_left_out(ran):
 
 
 def test_the_table_names_its_sources_and_a_wrong_name_is_one_message(ran):
-    shown = ran.nsgf("plan", "--preset", "config/paper.yaml").stdout
+    shown = ran.nsgf("plan", "--preset", "paper").stdout
+    assert shown == ran.nsgf("plan", "--preset", "config/paper.yaml").stdout
     assert "estimate for one NVIDIA A100" in shown
     assert "GPU" in shown
     for words in (
         ("--preset", "config/pape.yaml"),
+        ("--preset", "pape"),
         ("--preset", "config/cpu.yaml", "--profile", "x"),
     ):
         result = ran.nsgf("plan", *words)

@@ -171,6 +171,10 @@ def run_children(pid: int):
     ("words", "says"),
     [
         (["--preset", "quik"], "unknown preset 'quik'\n  mend  did you mean 'quick'?"),
+        (["--preset", "published"], "unknown preset 'published'"),
+        (["--cores", "0"], "'0' is no number of cores"),
+        (["--cores", "abc"], "'abc' is no number of cores"),
+        (["--cores", ""], "'' is no number of cores"),
         (["--only", "table9"], "unknown study of preset 'tiny' 'table9'"),
     ],
 )

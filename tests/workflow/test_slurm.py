@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -274,6 +275,41 @@ def test_without_slurm_the_profile_says_so(tiny, tmp_path):
     assert result.returncode == 1
     assert "SLURM does not answer squeue" in result.stderr
     assert "mend" in result.stderr
+
+
+@pytest.mark.parametrize("gres", ["gpu:1", "gpu:1,shard:1", "gpu:a100:1", "gpu,shard", 1, ["gpu"]])
+def test_a_gres_with_a_count_is_refused_before_anything_starts(tiny, tmp_path, gres):
+    checkout = Checkout(tmp_path, tiny)
+    with_gres(checkout, gres)
+    result = checkout.reproduce("--profile", "mine")
+    assert result.returncode == 1
+    assert result.stderr.startswith("nsgf: mine/cluster.yaml: cluster.gres is")
+    assert "such as gpu or gpu:a100" in result.stderr
+    assert not (tmp_path / ".snakemake").exists()
+
+
+@pytest.mark.parametrize(("gres", "code"), [("gpu:1", 1), ("gpu:a100", 0), (None, 0)])
+def test_snakemake_alone_refuses_such_a_gres_too(tiny, tmp_path, gres, code):
+    checkout = Checkout(tmp_path, tiny)
+    with_gres(checkout, gres)
+    words = ["--workflow-profile", "mine", "-n", "--config", f"preset={checkout.name}"]
+    result = subprocess.run(
+        [sys.executable, "-m", "snakemake", *words],
+        cwd=tmp_path,
+        env=checkout.environment,
+        text=True,
+        capture_output=True,
+    )
+    said = result.stdout + result.stderr
+    assert result.returncode == code, said
+    assert ("cluster.yaml: cluster.gres is 'gpu:1'" in said) == bool(code)
+
+
+def with_gres(checkout: Checkout, gres: object) -> None:
+    """A profile of its own with that setting."""
+    shutil.copytree(ROOT / "profiles/slurm", checkout.folder / "mine")
+    settings = yaml.safe_dump({"cluster": {"gres": gres}})
+    (checkout.folder / "mine/cluster.yaml").write_text(settings)
 
 
 def test_an_unknown_profile_is_one_message(tiny, tmp_path):

@@ -7,6 +7,7 @@ from snakemake.io import report as flag_for_report
 from snakemake.utils import validate
 
 from nsgf.config.base import load, read_yaml
+from nsgf.config.cluster import gres_of
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
 from nsgf.engine.dag import jobs, targets, write_snapshot
@@ -20,7 +21,10 @@ shell.prefix(f"{PARENT}={os.getpid()} exec ")
 
 PRESET_FILE = config.get("preset_file", f"config/{config.get('preset', 'quick')}.yaml")
 
+CLUSTER = config.get("cluster") or {}
+
 try:
+    GRES = gres_of(CLUSTER, ", ".join(map(str, workflow.configfiles)) or "--config")
     PRESET = load(PRESET_FILE, Preset)
     validate(read_yaml(PRESET_FILE), "../schemas/preset.schema.json", set_default=False)
     JOBS = jobs(PRESET)
@@ -49,12 +53,12 @@ def growing(amount):
 
 def on_cluster(job):
     """What a SLURM cluster must be told beside memory and time; see profiles/slurm/cluster.yaml."""
-    settings, gpus = config.get("cluster", {}), job.resources.gpu
-    by_name = gpus and settings.get("gres")
+    gpus = job.resources.gpu
+    by_name = gpus and GRES
     asked = {
-        "slurm_account": settings.get("account"),
-        "slurm_partition": settings.get("gpu_partition" if gpus else "partition"),
-        "gres": f"{settings['gres']}:{gpus}" if by_name else None,
+        "slurm_account": CLUSTER.get("account"),
+        "slurm_partition": CLUSTER.get("gpu_partition" if gpus else "partition"),
+        "gres": f"{GRES}:{gpus}" if by_name else None,
         "gpu": None if by_name else gpus,
     }
     return {name: value for name, value in asked.items() if value is not None}

@@ -1,4 +1,7 @@
-"""What Snakemake's log says of each job: in this run, begun, finished or failed."""
+"""What Snakemake's log says of each job: in this run, begun, finished or failed.
+
+The only home of patterns over that log: the driver follows it by them too.
+"""
 
 import re
 import time
@@ -9,6 +12,13 @@ BEGUN = re.compile(r"(?:local)?rule ([^\s:]+):")
 FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: ([^\s)]+)\)")
 FAILED = re.compile(r"Error in rule ([^\s:,]+)")
 LISTED = re.compile(r"(\S+) +\d+")
+DONE = re.compile(r"(\d+) of (\d+) steps")
+# What the executor says beneath a failure: how SLURM ended the job, or that it did not take it.
+ENDED = re.compile(r"Error in rule (\S+):\n +message: SLURM-job '(\d+)' .*?status is: '(\w+)'")
+REFUSED = re.compile(
+    r"Error in rule (\S+):\n +message: SLURM sbatch failed\. The error message was '(.*?)'\.\n",
+    re.DOTALL,
+)
 
 
 @dataclass

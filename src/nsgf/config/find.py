@@ -1,0 +1,34 @@
+"""Presets by name, as people type them."""
+
+from pathlib import Path
+
+from nsgf.config.base import read_yaml
+from nsgf.errors import NsgfError
+from nsgf.registry import lookup
+
+FOLDER = Path("config")
+ENDINGS = (".yaml", ".yml", ".json")
+KEYS = {"name", "studies"}  # with either a file means to be a preset; what else lies there has none
+
+
+def preset_file(name: str) -> Path:
+    """The file of a preset: a path as it is, or a name in config/.
+
+    Raises:
+        NsgfError: no preset has that name; the message names the nearest, and all presets there.
+    """
+    if "/" in name or name.endswith(ENDINGS):
+        return Path(name)
+    file = FOLDER / f"{name}.yaml"
+    if file.exists() and _is_preset(file):
+        return file
+    known = {p.stem: p for p in FOLDER.glob("*.yaml") if _is_preset(p)}
+    return lookup(known, name, "preset")
+
+
+def _is_preset(file: Path) -> bool:
+    try:
+        body = read_yaml(file)
+    except NsgfError:
+        return True  # whoever loads it is told what is wrong with it
+    return isinstance(body, dict) and not KEYS.isdisjoint(body)
