@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from nsgf.artifact import record, sha256_file, sidecar
-from nsgf.audit import files
-from nsgf.audit.expected import of_preset
+from nsgf.ops.audit import files
+from nsgf.ops.audit.expected import of_preset
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.jobs import jobs, targets

@@ -18,19 +18,24 @@ SECRETS = {
 }
 REST = ("src", "requirements", "pyproject.toml", "Makefile", "LICENSE", "README.md", "CITATION.cff")
 PROGRAM = """
-import shlex, sys, time
+import sys, time
 from pathlib import Path
-from nsgf.cli import main
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
-from nsgf.jobs import jobs, write_configs
+from nsgf.engine.dag import jobs, write_snapshot
+from nsgf.engine.make import make
+from nsgf.errors import NsgfError
+from nsgf.threads import set_threads
 
 preset = load(sys.argv[1], Preset)
-write_configs(preset)
+write_snapshot(preset)
+set_threads(1)
 for job in jobs(preset):
-    sys.argv = ["nsgf", job.stage, *shlex.split(job.arguments)]
     start = time.time()
-    assert main(sys.argv[1:]) == 0, sys.argv
+    try:
+        make(job.tasks)
+    except NsgfError as error:
+        sys.exit(f"{job.name}: {error}")
     timing = Path(f"results/{preset.name}/timings/{job.name}.tsv")
     timing.parent.mkdir(parents=True, exist_ok=True)
     timing.write_text(f"s\\tmax_rss\\n{time.time() - start:.4f}\\t400.00\\n")
@@ -41,7 +46,7 @@ def planar() -> dict:
     """Quick without images: moons, two methods, one figure."""
     whole = shrink(preset("quick") | {"name": "small"})
     study = whole["studies"]["table1"]
-    study |= {"datasets": ["moons"], "methods": ["nsgf", "fm"]}
+    study |= {"datasets": ["moons"], "methods": {"nsgf": {}, "fm": {}}}
     study.pop("targets")
     figure = whole["figures"]["figure3"] | {"datasets": ["moons"], "methods": ["nsgf", "fm"]}
     return whole | {"studies": {"table1": study}, "figures": {"figure3": figure}}

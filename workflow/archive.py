@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsgf.config.base import read_yaml
-from nsgf.jobs import Job
+from nsgf.engine.task import Job
 
 PIPELINE = Path("dvc.yaml")
 

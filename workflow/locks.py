@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from nsgf.errors import NsgfError
-from nsgf.watch.state import LOCK
+from nsgf.ops.watch.state import LOCK
 
 SNAKEMAKES = Path(".snakemake/locks")
 

@@ -25,10 +25,11 @@ from nsgf.artifact import write_json
 from nsgf.config.base import load
 from nsgf.config.find import preset_file
 from nsgf.config.preset import Preset
+from nsgf.engine.dag import jobs, targets
+from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
-from nsgf.jobs import Job, jobs, targets
 from nsgf.layout import Layout
-from nsgf.stages import timeline
+from nsgf.ops import timeline
 
 
 def main() -> int:

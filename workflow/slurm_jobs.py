@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from nsgf.errors import NsgfError
-from nsgf.watch.events import ENDED, REFUSED
+from nsgf.ops.watch.events import ENDED, REFUSED
 
 PATIENCE = 120  # seconds that cancelled jobs may take to end
 SETTINGS = "cluster.yaml"  # in a profile: what differs between clusters

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from nsgf.errors import NsgfError
 from nsgf.lifeline import die_with_parent
-from nsgf.watch.events import DONE, FAILED, FINISHED
+from nsgf.ops.watch.events import DONE, FAILED, FINISHED
 
 SNAKEMAKE = (sys.executable, "-m", "snakemake")
 

@@ -7,7 +7,7 @@ import slurm_jobs
 from nsgf.config.base import read_yaml
 from nsgf.config.cluster import gres_of
 from nsgf.errors import NsgfError
-from nsgf.plan.total import limits_of
+from nsgf.ops.plan.total import limits_of
 from nsgf.registry import lookup
 
 SLURM_RUN = Path(".snakemake/slurm-run")  # there while SLURM may hold jobs of this folder

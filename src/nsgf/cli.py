@@ -23,7 +23,7 @@ def _preset(parser: argparse.ArgumentParser) -> None:
 
 
 def _make(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="*", help="artefacts, such as results/quick/tables/table1.csv")
+    parser.add_argument("paths", nargs="*", help="artefacts, by their paths from here")
     parser.add_argument("--job", help="all that a job of the preset makes")
     parser.add_argument(
         "--preset", help="a name in config/, or a YAML or JSON file (default: the path names it)"
@@ -116,9 +116,9 @@ def _bench(parser: argparse.ArgumentParser) -> None:
 # sub-command: (module, its one line of help, its arguments)
 COMMANDS: dict[str, tuple[str, str, Setup]] = {
     "make": ("nsgf.ops.make", "make artefacts by their paths, or what a job makes", _make),
-    "plan": ("nsgf.plan.run", "forecast what a preset takes, or check a forecast", _plan),
-    "watch": ("nsgf.watch.run", "show the jobs of a run until it ends", _watch),
-    "audit": ("nsgf.audit.run", "check every number back to its bytes and command", _audit),
+    "plan": ("nsgf.ops.plan.run", "forecast what a preset takes, or check a forecast", _plan),
+    "watch": ("nsgf.ops.watch.run", "show the jobs of a run until it ends", _watch),
+    "audit": ("nsgf.ops.audit.run", "check every number back to its bytes and command", _audit),
     "dag": ("nsgf.ops.dag", "show the stages of a preset, with counts, or draw them", _dag),
     "check": ("nsgf.ops.check", "validate a preset and count its jobs", _preset),
     "check-dataset": (
@@ -128,8 +128,8 @@ COMMANDS: dict[str, tuple[str, str, Setup]] = {
     ),
     "timeline": ("nsgf.ops.timeline", "when each job of a run ran", _preset),
     "publish": ("nsgf.ops.publish", "copy small results to results/published", _preset),
-    "crate": ("nsgf.ops.export", "export a finished run as an RO-Crate", _crate),
-    "bench": ("nsgf.bench.run", "measure solvers side by side", _bench),
+    "crate": ("nsgf.ops.crate.run", "export a finished run as an RO-Crate", _crate),
+    "bench": ("nsgf.ops.bench.run", "measure solvers side by side", _bench),
     "schema": ("nsgf.ops.schema", "write the JSON schema of presets", _schema),
 }
 

@@ -12,8 +12,8 @@ results/<preset>/metrics/<dataset>/targets.json  errors of the training targets
 results/<preset>/timings/<job>.tsv               and what rests on times: claims, timeline
 results/<preset>/{tables,figures}/
 
-A cell is its row's name and what varies, such as `nsgf,flow.blur=0.1`; pools and networks carry what
-varies of theirs. Templates hold {seed}, {shard} and {sample}; `format(**unit)` gives a unit's path.
+A cell is its row's name and what varies, such as `nsgf,flow.blur=0.1`; pools and networks carry
+what varies of theirs. Templates hold {seed}, {shard} and {sample}; `format(**unit)` fills them.
 """
 
 from dataclasses import dataclass

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from nsgf.bench import measure, ott, plot, pot, sinkhorn
-from nsgf.bench import reference as along
-from nsgf.bench.cases import CASES, Case, inputs
-from nsgf.bench.methods import BASE, SCALINGS, TOLS, sweep
-from nsgf.bench.reference import RESIDUAL, reference
-from nsgf.bench.threads import limited
+from nsgf.ops.bench import measure, ott, plot, pot, sinkhorn
+from nsgf.ops.bench import reference as along
+from nsgf.ops.bench.cases import CASES, Case, inputs
+from nsgf.ops.bench.methods import BASE, SCALINGS, TOLS, sweep
+from nsgf.ops.bench.reference import RESIDUAL, reference
+from nsgf.ops.bench.threads import limited
 from nsgf.cli import main
 from nsgf.errors import NotConverged
 
@@ -150,7 +150,7 @@ def test_what_cannot_be_done_is_one_message(bench, capsys, words, says):
 def test_the_number_of_threads_outlives_our_solvers_first_run():
     """numba resets OpenMP's number of threads, and with it torch's, when it is first used."""
     program = (
-        "from nsgf.bench.threads import limited\n"
+        "from nsgf.ops.bench.threads import limited\n"
         "with limited(1):\n"
         "    import torch; from nsgf.ot import velocity\n"
         "    x = torch.randn(8, 2); velocity(x, x + 1, 0.5); print(torch.get_num_threads())"

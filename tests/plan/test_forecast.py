@@ -11,11 +11,11 @@ import torch
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.jobs import jobs
-from nsgf.plan.forecast import HERE, NO_MODEL, SCALED, SHIPPED, _Known, _of, forecast
-from nsgf.plan.history import Measured
-from nsgf.plan.nets import size_of
-from nsgf.plan.reference import figures
-from nsgf.plan.work import work_of
+from nsgf.ops.plan.forecast import HERE, NO_MODEL, SCALED, SHIPPED, _Known, _of, forecast
+from nsgf.ops.plan.history import Measured
+from nsgf.ops.plan.nets import size_of
+from nsgf.ops.plan.reference import figures
+from nsgf.ops.plan.work import work_of
 from nsgf.registry import DATASETS, NETS, module_of
 
 ROOT = Path(__file__).parents[2]

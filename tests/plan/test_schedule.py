@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsgf.plan.schedule import Limits, Task, simulate
+from nsgf.ops.plan.schedule import Limits, Task, simulate
 
 
 @st.composite

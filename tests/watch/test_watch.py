@@ -6,10 +6,10 @@ import subprocess
 import pytest
 
 from nsgf.cli import main
-from nsgf.watch.bars import Bar, last_bar, tail
-from nsgf.watch.events import read_events
-from nsgf.watch.queue import Queued, parse_queue, squeue
-from nsgf.watch.state import STATES
+from nsgf.ops.watch.bars import Bar, last_bar, tail
+from nsgf.ops.watch.events import read_events
+from nsgf.ops.watch.queue import Queued, parse_queue, squeue
+from nsgf.ops.watch.state import STATES
 from tests.workflow.checkout import Checkout
 
 BARS = (

@@ -21,6 +21,16 @@ TINY_WIDTHS = {
     "phase_cnn": {"channels": [4, 4, 4, 4]},
     "classifier": {},
 }
+TINY_METRICS = {
+    "planar": {"n_test": 48, "floor_draws": 1},
+    "images": {
+        "n_test": 48,
+        "n_floor": 16,
+        "kid_subsets": 2,
+        "kid_subset_size": 8,
+        "neighbours": 4,
+    },
+}
 
 
 def preset(name: str) -> dict:
@@ -33,13 +43,15 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
     whole = whole | {"title": "Reduced run (test)", "reduced": ["A test."]}
     for study in whole["studies"].values():
         study |= {"train_seeds": min(2, study["train_seeds"]), "sample_seeds": 2}
-        for t in study["trajectories"].values():
-            t["flow"] |= {"scaling": 0.5} if "scaling" in t["flow"] else {}
-            t["pool"] |= {
-                "batch_size": 16,
-                "batches": 2,
-                "shards": min(2, t["pool"].get("shards", 1)),
-            }
+        for case in study["methods"].values():
+            for each in case if isinstance(case, list) else [case]:
+                each |= {"flow.scaling": 0.5} if "flow.scaling" in each else {}
+                each.pop("pool.batches", None)
+        study["pool"] |= {
+            "batch_size": 16,
+            "batches": 2,
+            "shards": min(2, study["pool"].get("shards", 1)),
+        }
         for training in study["networks"].values():
             training |= {
                 "net": training["net"] | TINY_WIDTHS[training["net"]["kind"]],
@@ -55,14 +67,7 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
         }
         study.pop("shards", None)  # a few samples are one batch
         study["targets"] |= {"problems": 2, "scalings": [0.5, 0.8]}
-        study["metrics"] |= {
-            "n_test": 48,
-            "n_floor": 16,
-            "floor_draws": 1,
-            "kid_subsets": 2,
-            "kid_subset_size": 8,
-            "neighbours": 4,
-        }
+        study["metrics"] |= TINY_METRICS[study["kind"]]
     return whole
 
 
@@ -75,7 +80,7 @@ class Checkout:
         for name in ("Snakefile", "workflow", "profiles", "environment.yml"):
             (folder / name).symlink_to(ROOT / name)
         shutil.copytree(ROOT / "config", folder / "config")
-        (folder / f"config/{self.name}.yaml").write_text(yaml.safe_dump(whole))
+        (folder / f"config/{self.name}.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
         self.environment = self._environment(folder)
 
     @staticmethod

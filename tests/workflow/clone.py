@@ -25,7 +25,7 @@ class Clone(Checkout):
         for name in FOLDERS:
             shutil.copytree(ROOT / name, folder / name, ignore=skip)
         shutil.copy2(ROOT / ".dvcignore", folder / ".dvcignore")
-        (folder / f"config/{whole['name']}.yaml").write_text(yaml.safe_dump(whole))
+        (folder / f"config/{whole['name']}.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
         pipeline = (folder / "dvc.yaml").read_text()
         (folder / "dvc.yaml").write_text(
             pipeline.replace("preset: quick", f"preset: {whole['name']}")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from nsgf.artifact import SIDECAR, sha256_file
-from nsgf.audit import checks, expected, subject, tracked
-from nsgf.audit.findings import Finding
-from nsgf.audit.git import Commit
+from nsgf.ops.audit import checks, expected, subject, tracked
+from nsgf.ops.audit.findings import Finding
+from nsgf.ops.audit.git import Commit
 from nsgf.config.base import load, parse
 from nsgf.config.preset import Preset
 from nsgf.jobs import jobs
@@ -154,7 +154,7 @@ def test_every_number_of_every_table_has_a_chain(inside):
     import pandas as pd
 
     run = subject.of_results(Commit(), "small", False).run
-    from nsgf.audit import chain
+    from nsgf.ops.audit import chain
 
     inputs = lambda p: list(run.files[p].body["inputs"]) if p in run.files else []  # noqa: E731
     found = list(chain.numbers("small", Path("results/small"), inputs))

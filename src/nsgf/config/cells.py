@@ -1,8 +1,8 @@
 """A cell: a method and its parameters, with every setting resolved.
 
-A study gives settings once and says in which a row differs. `flow.blur: [0.1, 0.5]` makes two cells
-of a row; a list of mappings makes a cell of each, for settings that vary together; `sweep` varies
-settings for all rows that have them. What varies is the cell's name in paths and a column of tables.
+A study gives settings once and says in which a row differs. `flow.blur: [0.1, 0.5]` makes two
+cells of a row; a list of mappings makes a cell of each, for settings that vary together; `sweep`
+varies settings for all rows that have them. What varies stands in paths and is a column of tables.
 """
 
 import difflib
@@ -141,9 +141,7 @@ class Named:
 def _resolved(study: "Study", named: Named, method: Method, values: dict[str, Value]) -> Cell:
     missing = [n for n in method.networks if n not in study.networks]
     if missing:
-        raise ValueError(
-            f"method '{named.name}' needs networks.{missing[0]}, which is not given"
-        )
+        raise ValueError(f"method '{named.name}' needs networks.{missing[0]}, which is not given")
     if method.needs_pool and (study.flow is None or study.pool is None):
         raise ValueError(f"method '{named.name}' learns from a pool: give flow and pool")
     flow = _changed(study.flow, "flow", values) if method.needs_pool else None

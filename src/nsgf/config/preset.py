@@ -91,4 +91,5 @@ def _check_axes(name: str, figure: Figure, study: Study) -> None:
 def shown_cells(study: Study, figure: Figure) -> list[Cell]:
     """Cells that a figure shows: those at its NFE, or of methods that find out their own."""
     names = figure.methods or tuple(study.methods)
-    return [c for c in cells(study) if c.nfe == figure.nfe and c.name in names]
+    found = [c for c in cells(study) if c.nfe == figure.nfe and c.name in names]
+    return sorted(found, key=lambda cell: names.index(cell.name))

@@ -34,7 +34,7 @@ class Study(Model):
     datasets: tuple[str, ...] = Field(min_length=1)
     """Data sets, by their names in nsgf.registry."""
     methods: dict[Name, Case | tuple[Case, ...]] = Field(min_length=1)
-    """Rows of the table: name (a method's in nsgf.registry, or `method:` names that) to the settings
+    """Rows of the table: a name (a method's in nsgf.registry, or `method:` says that) to settings
     in which it differs, such as flow.blur: 0.1; a list of values makes a cell of each, a list of
     such mappings a cell or more of each mapping."""
     sweep: dict[str, tuple[Value, ...]] = Field(default_factory=dict)
@@ -110,9 +110,7 @@ class Study(Model):
         pool = Trajectories(flow=cell.flow, pool=cell.pool).pool
         if pool.shards > pool.batches:
             raise ValueError(f"'{cell.path}': {pool.shards} shards, but {pool.batches} batches")
-        if pool.storage == "coefficients" and any(
-            not DATASETS[d].is_image for d in self.datasets
-        ):
+        if pool.storage == "coefficients" and any(not DATASETS[d].is_image for d in self.datasets):
             raise ValueError(
                 f"'{cell.path}': pool.storage coefficients is for image sets; laws are sampled"
                 " afresh, so their points are stored"

@@ -1,4 +1,4 @@
-"""Image sets on disk: a folder with one .npy file for each of `nsgf.registry.ARRAYS`, read as memory maps.
+"""Image sets on disk: a folder with a .npy for each of `nsgf.registry.ARRAYS`, memory-mapped.
 
 Images are uint8 (n, c, h, w), labels uint8 (n,). Apart from fetching, so that a stage that only
 reads images does not depend on the code that downloads them.
@@ -13,6 +13,7 @@ from nsgf.errors import NsgfError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
 
 def load(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels of a fetched data set, memory-mapped and read-only.

@@ -152,7 +152,11 @@ class Branch:
             about: the rest of a Task.
         """
         # Names of rules and of log files: no signs that a shell or a scheduler reads.
-        words = [self.dataset, kind, *([re.sub("[,~]", "_", part).replace("=", "-")] if part else [])]
+        words = [
+            self.dataset,
+            kind,
+            *([re.sub("[,~]", "_", part).replace("=", "-")] if part else []),
+        ]
         return Task(
             stage,
             unit,

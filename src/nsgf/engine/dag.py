@@ -1,11 +1,12 @@
 """All tasks and jobs of a preset, what a complete run ends with, and what a path is made by."""
 
 import importlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from nsgf.artifact import json_text, read_json, write_text
+from nsgf.artifact import read_json, write_text
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.engine.branch import Branch, branches
@@ -70,9 +71,14 @@ def write_snapshot(preset: Preset) -> None:
     if answer.exists() and read_json(answer)["available"] != (inception_file() is not None):
         answer.unlink()
     path = Path(Layout(f"results/{preset.name}").preset)
-    text = json_text(preset.model_dump(mode="json"))
+    text = snapshot_text(preset)
     if not path.exists() or path.read_text() != text:
         write_text(path, text)
+
+
+def snapshot_text(preset: Preset) -> str:
+    """A preset as JSON, in its own order: the first of two cells that want a name has it."""
+    return json.dumps(preset.model_dump(mode="json"), indent=1) + "\n"
 
 
 def tasks_of_job(preset: Preset, name: str) -> list[Task]:
@@ -107,7 +113,7 @@ def tasks_for(paths: list[str], preset: Path | None = None) -> list[Task]:
 
 
 def _preset_of(path: str) -> Path:
-    """The preset that a path of results belongs to: as its run has read it, or as it stands here."""
+    """The preset that a path of results belongs to: as its run has read it, or as it is here."""
     words = Path(path).parts
     if len(words) > 2 and words[0] == "results":
         files = (Path(Layout(f"results/{words[1]}").preset), Path(f"config/{words[1]}.yaml"))
@@ -115,5 +121,6 @@ def _preset_of(path: str) -> Path:
             if file.exists():
                 return file
     raise NsgfError(
-        f"'{path}' does not say which preset makes it", "name the preset: --preset config/quick.yaml"
+        f"'{path}' does not say which preset makes it",
+        "name the preset: --preset config/quick.yaml",
     )

@@ -1,6 +1,6 @@
-"""Make one unit of work: check what it reads, take it from the store or do it, say where it is from.
+"""Make one unit of work: check what it reads, take it from the store or do it, record it.
 
-A stage's own `make` sees plain settings and paths. All that no stage should have to know of is here:
+A stage's own `make` sees plain settings and paths. What no stage should have to know of is here:
 damaged inputs, work that was done elsewhere, a killed run's state, provenance and times.
 """
 
@@ -16,7 +16,7 @@ from nsgf.engine.digests import Digests, checked
 from nsgf.engine.provenance import account, record
 from nsgf.engine.state import WorkState
 from nsgf.engine.store import Store
-from nsgf.engine.task import Task, Unit
+from nsgf.engine.task import Task
 
 
 @dataclass(frozen=True)

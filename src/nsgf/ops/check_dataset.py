@@ -13,15 +13,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nsgf.artifact import write_json
+from nsgf.config.compute import Compute
+from nsgf.config.pool import Flow, Pool, PoolStage
 from nsgf.data import arrays, images
 from nsgf.data.problem import open_problem
 from nsgf.data.synthetic import sample
+from nsgf.engine.make import Files
 from nsgf.errors import NsgfError
 from nsgf.flows.pool import open_pool
 from nsgf.registry import DATASETS, Dataset, lookup
 from nsgf.rng import stream
 from nsgf.stages import build_pool
+from nsgf.stages.build_pool import shard_files
 
 N, SEED = 512, 0  # points that a law is judged by, and the stream that draws them
 # Root mean square distance from the mean for which blur and step_size of the presets make sense.
@@ -179,16 +182,17 @@ def _labels(spec: Dataset, folder: Path, registry: Path) -> str:
 
 def _pool(name: str, data: Path, folder: Path, storage: str) -> str:
     """Build the smallest pool, which must descend, and read rows of it back."""
-    settings = {
-        "flow": {"steps": 3, "step_size": 0.3, "blur": BLUR[storage == "coefficients"]},
-        "pool": {"batch_size": 64, "batches": 2, "storage": storage},
-        "seed": SEED,
-        "compute": {"device": "cpu", "threads": 1},
-    }
-    write_json(folder / "pool.json", settings)
-    unit = {"dataset": name, "seed": SEED, "shard": 0}
+    settings = PoolStage(
+        flow=Flow(steps=3, step_size=0.3, blur=BLUR[storage == "coefficients"]),
+        pool=Pool(batch_size=64, batches=2, storage=storage),
+        seed=SEED,
+        compute=Compute(device="cpu"),
+    )
+    outputs = {n: Path(p) for n, p in shard_files(str(folder / "pool"), settings).items()}
+    images = [data / DATASETS[name].target / "train_images.npy"] if DATASETS[name].is_image else []
+    files = Files({"data": images}, outputs, folder)
     with contextlib.redirect_stderr(io.StringIO()):  # its bar would break the lines of checks
-        build_pool.run(folder / "pool.json", [unit], data, str(folder / "pool"))
+        build_pool.make(settings, {"dataset": name, "seed": SEED, "shard": 0}, files)
     drawn = open_pool([folder / "pool"], open_problem(name, data)).draw(32, stream(SEED, "rows"))
     if not (drawn.x.isfinite().all() and drawn.v.isfinite().all()):
         raise NsgfError("a pool made from it holds points that are not finite", "mend the sampler")

@@ -13,15 +13,17 @@ from pathlib import Path
 import pandas as pd
 
 from nsgf.artifact import atomic, sha256_file, sidecar, write_json, write_text
-from nsgf.audit import checks, expected
-from nsgf.audit.record import Record
-from nsgf.audit.subject import on_disk
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
-from nsgf.config.published import Published
+from nsgf.config.published import published_of
 from nsgf.errors import NsgfError
-from nsgf.layout import PUBLICATIONS, PUBLISHED, Layout, manifest_path
+from nsgf.layout import PUBLICATIONS, Layout, manifest_path, paper_file
+from nsgf.ops.audit import checks, expected
+from nsgf.ops.audit.record import Record
+from nsgf.ops.audit.subject import on_disk
+from nsgf.registry import METHODS
 from nsgf.report import render, target_tables
+from nsgf.report import tables as tables_module
 
 FOLDER = Path(PUBLICATIONS)
 MARKERS = ("<!-- published results: begin -->", "<!-- published results: end -->")
@@ -59,6 +61,7 @@ def run(preset: Path) -> None:
     digests = {str(p.relative_to(source)): sha256_file(p) for p in files}
     manifest = {"commit": commits[0], "title": whole.title, "files": digests}
     manifest["artefacts"] = artefacts
+    manifest["labels"] = _labels(whole)
     write_json(Path(manifest_path(whole.name)), manifest)
     write_readme(Path("README.md"))
 
@@ -81,6 +84,15 @@ def _artefacts(preset: Preset) -> dict[str, list[str]]:
     return {p: [f.sha256, f.provenance, recipes[p]] for p, f in run.files.items()}
 
 
+def _labels(preset: Preset) -> dict[str, str]:
+    """Printed names of all rows."""
+    found: dict[str, str] = {}
+    for study in preset.studies.values():
+        paper = Path(paper_file(study.paper)) if study.paper else None
+        found |= tables_module.labels_of(study, published_of(paper))
+    return found
+
+
 def write_readme(readme: Path) -> None:
     """Put the table of all published results between the markers of README.md."""
     text = readme.read_text()
@@ -91,14 +103,15 @@ def write_readme(readme: Path) -> None:
 
 def readme_table() -> str:
     """The main metrics of all published tables, in Markdown, under the title of each run."""
-    published, parts = load(PUBLISHED, Published), []
+    parts = []
     for manifest in sorted(FOLDER.glob("*/MANIFEST.json")):
         about = json.loads(manifest.read_text())
+        labels = {n: m.label for n, m in METHODS.items()} | about.get("labels", {})
         parts.append(f"**{about['title']}** (commit {about['commit'][:10]})\n")
         for path in sorted((manifest.parent / "tables").glob("table*.csv")):
             found = pd.read_csv(path)
             found = found[found["metric"].isin(SHOWN) & found["mean"].notna()]
-            shown = render.display(found.assign(verdict=found["verdict"].fillna("")), published)
+            shown = render.display(found.assign(verdict=found["verdict"].fillna("")), labels)
             parts.append(render.markdown_table(shown.drop(columns=["samples", "protocol"])))
         targets = manifest.parent / "tables/targets.csv"
         if targets.exists():

@@ -6,7 +6,8 @@ from pathlib import Path
 from nsgf.artifact import atomic, write_text
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
-from nsgf.jobs import Job, jobs
+from nsgf.engine.dag import jobs
+from nsgf.engine.task import Job
 from nsgf.layout import Layout
 
 Span = tuple[Job, float, float, float]  # job, start and end in seconds, peak memory in MB

@@ -104,8 +104,11 @@ def _cell(value: str) -> str:
 
 def _label(row: pd.Series, labels: Mapping[str, str], varied: list[str]) -> str:
     name = labels.get(row["method"], row["method"])
-    about = [f"{key} {row[key]:g}" if isinstance(row[key], float) else f"{key} {row[key]}"
-             for key in varied if not pd.isna(row[key])]
+    about = [
+        f"{key} {row[key]:g}" if isinstance(row[key], float) else f"{key} {row[key]}"
+        for key in varied
+        if not pd.isna(row[key])
+    ]
     return f"{name} ({', '.join(about)})" if about else name
 
 

@@ -1,8 +1,8 @@
 """A study's table: our cells with intervals, floors and verdicts beside every printed cell.
 
-One row for each cell x data set x metric; what varies within a row of the study is a column. A method that shares its network with another
-(`same_as` in the registry) prints that one's numbers with a mark; printed cells that were not run
-say "not run".
+One row for each cell x data set x metric; what a study varies is a column of its own. A method that
+shares its network with another (`same_as` in the registry) prints that one's numbers with a mark;
+printed cells that were not run say "not run".
 """
 
 from collections.abc import Mapping, Sequence

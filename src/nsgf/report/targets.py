@@ -40,7 +40,8 @@ def draw(settings: FigureStage, figure: Figure, panels: Sequence[TargetPanel]) -
     sheet = Sheet(settings, LEFT + columns * (WIDTH + GAP), rows * PITCH)
     styles = _styles(list(dict.fromkeys(s for p in panels for s in p.errors)))
     bands = [
-        {s: band(e, settings.judging.confidence) for s, e in panel.errors.items()} for panel in panels
+        {s: band(e, settings.judging.confidence) for s, e in panel.errors.items()}
+        for panel in panels
     ]
     limits = _limits(bands)
     for i, (panel, lines) in enumerate(zip(panels, bands, strict=True)):

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from nsgf.config.sample import SampleStage
-from nsgf.sample.cost import Cost
 from nsgf.engine.state import keep, read_kept
+from nsgf.sample.cost import Cost
 
 
 @dataclass(frozen=True)

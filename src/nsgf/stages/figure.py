@@ -47,10 +47,11 @@ def _sources(outline: Outline, figure: Figure, reads: str) -> tuple[dict, tuple[
         return {"errors": files, "table": outline.layout.table("targets")}, ()
     if reads == "table":
         return {"table": outline.layout.table(figure.study)}, ()
-    wanted = {cell.path for cell in shown_cells(outline.preset.studies[figure.study], figure)}
+    wanted = [cell.path for cell in shown_cells(outline.preset.studies[figure.study], figure)]
     arrays, costs, panels = [], [], []
     for branch in (b for d in figure.datasets for b in outline.of(figure.study) if b.dataset == d):
-        for placed in (p for p in branch.cells if p.cell.path in wanted):
+        known = {placed.cell.path: placed for placed in branch.cells}
+        for placed in map(known.__getitem__, wanted):
             first = placed.samples.format(**branch.sets[0])
             arrays.append(f"{placed.metrics if reads == 'neighbours' else first}.npz")
             costs.append(f"{first}.json")
@@ -69,7 +70,11 @@ def _sources(outline: Outline, figure: Figure, reads: str) -> tuple[dict, tuple[
 def _label(cell) -> str:
     """A cell's printed name: with what varies beside the NFE, which stands there anyway."""
     varied = {k: v for k, v in cell.varied.items() if k not in ("nfe", "flow.steps")}
-    return f"{cell.label} ({', '.join(f'{k} {v}' for k, v in varied.items())})" if varied else cell.label
+    return (
+        f"{cell.label} ({', '.join(f'{k} {v}' for k, v in varied.items())})"
+        if varied
+        else cell.label
+    )
 
 
 def make(settings: FigureStage, unit, files) -> dict:

@@ -20,11 +20,11 @@ def tasks(outline: Outline) -> Iterator[Task]:
         shards = branch.study.shards.sample
         for placed in branch.cells:
             if shards == 1:
-                for unit in branch.sets:
-                    yield _task(branch, placed, unit, {k: placed.samples + e for k, e in SET.items()})
-                continue
-            for unit in (part for whole in branch.sets for part in split(whole, shards)):
+                units, ends = branch.sets, {k: placed.samples + e for k, e in SET.items()}
+            else:
+                units = [part for whole in branch.sets for part in split(whole, shards)]
                 ends = {k: placed.samples + PART + e for k, e in PARTS.items()}
+            for unit in units:
                 yield _task(branch, placed, unit, ends, shards)
 
 

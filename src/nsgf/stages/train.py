@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from nsgf.config.train import TrainStage
 from nsgf.engine.branch import Branch, Placed, filled, split
 from nsgf.engine.dag import Outline
-from nsgf.engine.task import Task
+from nsgf.engine.task import Task, Unit
 from nsgf.registry import NETS, NETWORKS, SHARD_CURVE, STORAGES, module_of
 from nsgf.stages.build_pool import modules_of, shard_files
 
@@ -16,50 +16,45 @@ def tasks(outline: Outline) -> Iterator[Task]:
         for name, template in branch.measuring.items():
             training = branch.study.networks[name]
             # A measuring instrument: one serves all seeds.
-            yield _task(outline, branch, name, training, template, {"dataset": branch.dataset, "seed": 0})
+            yield _task(outline, branch, (name, training, template), branch.seeds[0])
         for placed in branch.cells:
             for name, template in placed.models.items():
-                training = placed.cell.networks[name]
+                trained = name, placed.cell.networks[name], template
                 for unit in branch.seeds:
-                    yield _task(outline, branch, name, training, template, unit, placed)
+                    yield _task(outline, branch, trained, unit, placed)
 
 
 def _task(
-    outline: Outline,
-    branch: Branch,
-    name: str,
-    training,
-    template: str,
-    unit,
-    placed: Placed | None = None,
+    outline: Outline, branch: Branch, trained: tuple, unit: Unit, placed: Placed | None = None
 ) -> Task:
-    entry, source, inputs = NETWORKS[name], None, {}
+    name, training, template = trained
+    entry, streaming, inputs = NETWORKS[name], None, {}
     modules = [entry.module, NETS[training.net.kind], *branch.spec.modules]
-    streams = False
     if placed and entry.needs_pool:
         source = branch.pool_stage(placed.cell)
-        streams = not STORAGES[source.pool.storage].files
-        modules += modules_of(source, branch.spec) if streams else [STORAGES[source.pool.storage].module]
-        if not streams:
+        if placed.pool:
             inputs["pool"] = _pool_files(placed.pool, source, unit)
+            modules.append(STORAGES[source.pool.storage].module)
+        else:
+            streaming = source
+            modules += modules_of(source, branch.spec)
     for other in entry.after:
         inputs[other] = placed.models[other].format(**unit)
     if files := branch.problem_files:
         inputs["data"] = files
-    settings = TrainStage(
-        seed=branch.seed,
-        network=name,
-        training=training,
-        compute=branch.study.compute,
-        streaming=source if streams else None,
-    )
     model = template.format(**unit)
     return branch.task(
         "train",
         "train",
         template.split("/")[4],
         unit,
-        settings=settings,
+        settings=TrainStage(
+            seed=branch.seed,
+            network=name,
+            training=training,
+            compute=branch.study.compute,
+            streaming=streaming,
+        ),
         inputs=inputs,
         outputs={"model": model, "curve": model.replace(".safetensors", ".csv")},
         modules=tuple(modules),

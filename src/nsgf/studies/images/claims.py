@@ -15,7 +15,9 @@ from nsgf.report.verdict import claim, separated
 NEURAL_FLOWS = ("jko-flow", "ept", "dggf")
 
 
-def judge(table: pd.DataFrame, given: Mapping, reduced: bool, published: Published) -> list[Finding]:
+def judge(
+    table: pd.DataFrame, given: Mapping, reduced: bool, published: Published
+) -> list[Finding]:
     """Findings on all four claims.
 
     Args:

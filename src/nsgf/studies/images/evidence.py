@@ -1,4 +1,4 @@
-"""What the claims of this kind are judged on beside the table: costs of samples, and times of trainings."""
+"""What the claims of this kind are judged on beside the table: costs and times."""
 
 from nsgf.artifact import SIDECAR
 

@@ -103,7 +103,11 @@ class Instrument:
 
     def _parts(self, source: Path) -> list[Path]:
         """Features of this set that jobs have computed before."""
-        return [p for p in self._files.inputs.get("features", ()) if p.name.startswith(f"{source.stem}.")]
+        return [
+            p
+            for p in self._files.inputs.get("features", ())
+            if p.name.startswith(f"{source.stem}.")
+        ]
 
 
 def image_folder(files) -> Path:

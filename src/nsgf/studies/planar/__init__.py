@@ -1,4 +1,4 @@
-"""Laws that can be sampled, in the plane or in any other space of vectors: exact W2 and its floor."""
+"""Laws that can be sampled, in the plane or another space: exact W2 and its floor."""
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ class Metrics(Measures):
     floor_draws: int = Field(default=5, ge=1)
     """Fresh i.i.d. draws over which the same-distribution floor is averaged, count."""
     geomloss_samples: int = Field(default=1, ge=0)
-    """Sampling seeds of each training that get the GeomLoss number too (it takes seconds), count."""
+    """Sampling seeds of each training that get GeomLoss's number too (it takes seconds), count."""
 
     def names(self, sample: int) -> tuple[str, ...]:
         """The metrics of sampling seed `sample`."""

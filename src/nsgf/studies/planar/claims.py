@@ -21,7 +21,9 @@ PHRASES = {
 }
 
 
-def judge(table: pd.DataFrame, given: Mapping, reduced: bool, published: Published) -> list[Finding]:
+def judge(
+    table: pd.DataFrame, given: Mapping, reduced: bool, published: Published
+) -> list[Finding]:
     """Findings on both claims.
 
     Args:

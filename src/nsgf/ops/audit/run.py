@@ -1,0 +1,98 @@
+"""`nsgf audit`: is every number of a run what the git commit says, down to the data?"""
+
+import json as json_format
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nsgf.artifact import write_json
+from nsgf.errors import NsgfError
+from nsgf.layout import PUBLICATIONS, Layout
+from nsgf.ops.audit import repeat, show, subject, tracked
+from nsgf.ops.audit.expected import Expected
+from nsgf.ops.audit.findings import Finding
+from nsgf.ops.audit.gate import check as gate_check
+from nsgf.ops.audit.git import Commit
+from nsgf.ops.audit.subject import Subject
+
+
+def run(
+    folder: Path,
+    commit: str,
+    recompute: int,
+    seed: int | None,
+    remade: bool,
+    gate: bool,
+    json: Path | None,
+) -> None:
+    """Audit a run, or what was published of one.
+
+    Args:
+        folder: results/<preset> or results/published/<preset>.
+        commit: what is trusted; all else may be hostile.
+        recompute: how many cheap jobs, drawn at random, to run again besides the judging ones.
+        seed: of the draw; None leaves it to the operating system.
+        remade: accept the commit's bytes with the provenance of another run.
+        gate: only refuse files that no honest run can have left, before a run goes on from them.
+        json: where to write all of it; `-` writes to standard output instead of the table.
+
+    Raises:
+        NsgfError: something is not what it should be.
+    """
+    root = Commit(commit)
+    if gate:
+        print(f"{gate_check(_preset(folder), root)} files may be built upon")
+        return
+    root.check_objects()
+    tracked.check_own_code()
+    changed = tuple(tracked.check(root))
+    name = _preset(folder)
+    if folder.parent == Path(PUBLICATIONS):
+        found, repeated = subject.of_published(root, name), []
+    else:
+        found = subject.of_results(root, name, remade)
+        repeated, differences = _repeat(found, recompute, seed)
+        found = replace(found, findings=found.findings + differences)
+    found = replace(found, findings=(*changed, *found.findings))
+    if json == Path("-"):
+        print(json_format.dumps(show.as_json(found, root, repeated), indent=1, sort_keys=True))
+    else:
+        print(show.as_text(found, root, repeated))
+    if json and json != Path("-"):
+        write_json(json, show.as_json(found, root, repeated))
+    if found.findings:
+        raise NsgfError(
+            f"{folder} is not sound: {len(found.findings)} findings",
+            "restore what the commit records (dvc checkout, git checkout), or remove what is"
+            " named and run make reproduce COMPLETE=1; a new run of yours is recorded by nsgf"
+            " publish",
+        )
+
+
+def _preset(folder: Path) -> str:
+    """The preset of a folder.
+
+    Raises:
+        NsgfError: it is no folder of results.
+    """
+    if folder.parent in (Path("results"), Path(PUBLICATIONS)) and folder != Path(PUBLICATIONS):
+        return folder.name
+    raise NsgfError(
+        f"'{folder}' is no folder of results",
+        f"name results/<preset> or {PUBLICATIONS}/<preset>, from the top of the checkout",
+    )
+
+
+def _repeat(
+    found: Subject, count: int, seed: int | None
+) -> tuple[Sequence[Expected], tuple[Finding, ...]]:
+    """Run jobs again whose files are all here and have no finding yet."""
+    wrong = {finding.path for finding in found.findings}
+    whole = [
+        job
+        for job in found.run.expected
+        if not wrong & set(job.artefacts)
+        and all(Path(p).is_file() for p in (*job.inputs, *job.artefacts))
+    ]
+    work = repeat.chosen(whole, Layout(f"results/{found.run.name}"), count, seed)
+    return work, tuple(repeat.compare(found.run.name, work))

@@ -1,0 +1,112 @@
+"""Time and error of methods on one case.
+
+First each method passes along the reference trajectory, which gives its errors and warms it up.
+Then whole flows are timed in ROUNDS, every method in each, so that a machine that drifts in speed
+drifts for all. A method whose pass took longer than SLOW_S is not run again: its pass is its time.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from nsgf.ops.bench.cases import Case
+from nsgf.ops.bench.methods import Method
+from nsgf.ops.bench.reference import Reference
+
+PASS_S = 120.0  # after which a pass ends before the trajectory does
+SLOW_S = 20.0
+ROUNDS, ROUND_S = 3, 0.7
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One method on one case.
+
+    Attributes:
+        ms_per_velocity: median over flows of time / steps, for one problem of a batch.
+        max_rel_error: largest |v - v*|_F / |v*|_F of any step and problem.
+        steps: states of the trajectory at which the method was tried, count.
+        flows: timed runs, count; 0 if the pass itself was the timing.
+    """
+
+    method: Method
+    ms_per_velocity: float
+    max_rel_error: float
+    steps: int
+    flows: int
+
+
+@dataclass(frozen=True)
+class _Pass:
+    seconds: float
+    error: float
+    steps: int
+
+
+def jobs(methods: Sequence[Method]) -> int:
+    """How often `measure` calls `tick`."""
+    return len(methods) * (1 + ROUNDS)
+
+
+def measure(
+    case: Case, methods: Sequence[Method], reference: Reference, tick: Callable[[], object]
+) -> list[Measurement]:
+    """Measure `methods` side by side in float32, on the device that holds the reference.
+
+    Args:
+        tick: called after each piece of work.
+    """
+    passes = []
+    for method in methods:
+        passes.append(_pass_along(method, reference))
+        tick()
+    x0, y = reference.x[0].float(), reference.y.float()
+    seconds: list[list[float]] = [[] for _ in methods]
+    for _ in range(ROUNDS):
+        for method, passed, flows in zip(methods, passes, seconds, strict=True):
+            if passed.seconds <= SLOW_S:
+                flows += _flows(method, x0, y, case.n_steps)
+            tick()
+    return [_result(case, *each) for each in zip(methods, passes, seconds, strict=True)]
+
+
+def _pass_along(method: Method, reference: Reference) -> _Pass:
+    y, start, seconds = reference.y.float(), None, 0.0
+    errors: list[float] = []
+    for x, exact in zip(reference.x, reference.v, strict=True):
+        x, began = x.float(), _clock(y)
+        v, start = method.velocity(x, y, start)
+        seconds += _clock(y) - began
+        gap = (v.double() - exact).norm(dim=(-2, -1)) / exact.norm(dim=(-2, -1))
+        errors.append(float(gap.max()))
+        if seconds > PASS_S:
+            break
+    return _Pass(seconds, max(errors), len(errors))
+
+
+def _flows(method: Method, x0: Tensor, y: Tensor, n_steps: int) -> list[float]:
+    """Seconds of each of as many flows as fit into ROUND_S, at least one."""
+    method.flow(x0, y, 1)  # caches hold what the method before left
+    found: list[float] = []
+    while sum(found) < ROUND_S:
+        began = _clock(y)
+        method.flow(x0, y, n_steps)
+        found.append(_clock(y) - began)
+    return found
+
+
+def _result(case: Case, method: Method, passed: _Pass, flows: list[float]) -> Measurement:
+    per_step = median(flows) / case.n_steps if flows else passed.seconds / passed.steps
+    ms = 1e3 * per_step / (case.batch or 1)
+    return Measurement(method, ms, passed.error, passed.steps, len(flows))
+
+
+def _clock(tensor: Tensor) -> float:
+    """Seconds, when all that was asked of the tensor's device is done."""
+    if tensor.is_cuda:
+        torch.cuda.synchronize(tensor.device)
+    return time.perf_counter()

@@ -1,0 +1,84 @@
+"""Error against time: a curve for each solver over its efforts, a panel for each case."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from nsgf.artifact import atomic
+from nsgf.ops.bench.cases import Case
+from nsgf.ops.bench.measure import Measurement
+from nsgf.ops.bench.methods import SOLVERS
+from nsgf.report.style import DPI, FONT, GREY, SMALL, look
+
+PANEL, HEIGHT = 3.6, 3.5  # inches
+MARKERS = "os^Dvp"
+APART = 0.1  # decades between two labelled points of a curve
+
+
+@look()
+def draw(
+    path: Path,
+    curves: Mapping[str, Sequence[Measurement]],
+    cases: Mapping[str, Case],
+    machine: str,
+) -> None:
+    """Write the plot, a .png or .pdf.
+
+    Args:
+        path: where to.
+        curves: by case, measurements whose methods carry their solver's name, solver by solver.
+        cases: the cases by name.
+        machine: threads and processor, for the title.
+    """
+    figure = Figure(figsize=(PANEL * len(curves), HEIGHT), layout="constrained")
+    panels = figure.subplots(1, len(curves), squeeze=False, sharey=True)[0]
+    for axes, (name, measured) in zip(panels, curves.items(), strict=True):
+        _panel(axes, cases[name], measured)
+    panels[0].set_ylabel("largest relative error along the flow")
+    figure.suptitle(f"Sinkhorn velocities, {machine}", fontsize=FONT)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=DPI[path.suffix[1:]])
+
+
+def _panel(axes: Axes, case: Case, measured: Sequence[Measurement]) -> None:
+    for name, group in groupby(measured, key=lambda m: m.method.name):
+        _curve(axes, name, case, list(group))
+    axes.set(xscale="log", yscale="log", xlabel="milliseconds per velocity")
+    axes.set_title(case.text, fontsize=SMALL)
+    axes.margins(0.12)
+    axes.grid(which="major", color="#e6e6e6", linewidth=0.5)
+    axes.tick_params(which="both", length=2, width=0.5, color=GREY, left=True, bottom=True)
+    legend = axes.legend(fontsize=SMALL, frameon=False, title="large: the table's setting")
+    legend.get_title().set_fontsize(SMALL)
+
+
+def _curve(axes: Axes, name: str, case: Case, points: Sequence[Measurement]) -> None:
+    solver, rank = SOLVERS[name], list(SOLVERS).index(name)
+    style = {"color": seaborn.color_palette("colorblind")[rank], "marker": MARKERS[rank]}
+    at = {m.method.effort: (m.ms_per_velocity, m.max_rel_error) for m in points}
+    label = f"{solver.label} ({solver.dial})"
+    axes.plot(*zip(*at.values(), strict=True), linewidth=1.1, markersize=3.5, label=label, **style)
+    default = solver.effort(case)
+    axes.plot(*at[default], markersize=7, **style)
+    above, labelled = rank % 4 < 2, []
+    for effort in sorted(at, key=lambda effort: effort != default):
+        place = [math.log10(value) for value in at[effort]]
+        if all(math.dist(place, other) > APART for other in labelled):
+            labelled.append(place)
+            axes.annotate(
+                f"{effort:g}",
+                at[effort],
+                xytext=(4, 4) if above else (-4, -4),
+                textcoords="offset points",
+                ha="left" if above else "right",
+                va="bottom" if above else "top",
+                fontsize=SMALL - 1.5,
+                color=GREY,
+                path_effects=[withStroke(linewidth=2, foreground="white")],
+            )

@@ -1,0 +1,123 @@
+"""What a finished run consists of, once it is certain that it is finished and unaltered."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from nsgf.artifact import SIDECAR, sha256_file
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.engine.dag import jobs
+from nsgf.engine.task import Job
+from nsgf.errors import NsgfError
+from nsgf.layout import DATA, Layout, paper_file
+from nsgf.ops.audit.checks import by_itself
+from nsgf.ops.audit.expected import of_preset
+from nsgf.ops.audit.record import Record
+from nsgf.ops.audit.subject import on_disk
+
+# The workflow: everything that a stranger needs to run it again.
+CODE = (
+    *("Snakefile", "workflow", "profiles", "src", "config", "requirements", "environment.yml"),
+    *("pyproject.toml", "Makefile", "LICENSE", "README.md", "CITATION.cff"),
+)
+DATASETS = "config/datasets.yaml"
+NOT_CODE = ("__pycache__", ".egg-info")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When a job ran, in UTC, and the largest memory that it held."""
+
+    start: datetime
+    end: datetime
+    peak_mb: float | None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run: its jobs, each artefact's provenance, and what goes into the crate."""
+
+    preset: Preset
+    jobs: tuple[Job, ...]
+    provenance: dict[str, dict]  # by artefact
+    files: dict[str, str]  # path in the crate and from here: SHA-256
+    left_out: dict[str, str]  # artefacts that the crate names but does not hold: SHA-256
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(f"results/{self.preset.name}")
+
+
+def finished_run(file: Path, without: Iterable[str] = ()) -> Finished:
+    """The run of a preset in this folder.
+
+    Args:
+        file: the preset.
+        without: kinds of artefacts to name without holding them, such as `samples`.
+
+    Raises:
+        NsgfError: something is missing, differs from its provenance or was made by other code.
+    """
+    preset = load(file, Preset)
+    made = tuple(jobs(preset))
+    run = on_disk(preset.name, of_preset(preset), Record())
+    wrong = [f"{f.path} ({f.kind}: {f.why})" for f in sorted(by_itself(run), key=lambda f: f.rank)]
+    wrong += [f"{p} (missing: the workflow is not whole)" for p in CODE if not Path(p).exists()]
+    if wrong:
+        raise NsgfError(
+            f"no crate of an unsound run: {len(wrong)} files, first of all {wrong[0]}",
+            f"restore them (dvc checkout), or run: make reproduce PRESET={preset.name}",
+        )
+    provenance = {path: file.body for path, file in run.files.items()}
+    digests = {path: file.sha256 for path, file in run.files.items()}
+    folders = (f"{DATA}/", *(f"results/{preset.name}/{kind}/" for kind in without))
+    gone = {p for job in made for p in job.temporary}
+    left_out = {p: d for p, d in digests.items() if p in gone or p.startswith(folders)}
+    kept = [p for p in _outputs(made) if p.removesuffix(SIDECAR) not in left_out]
+    others = [*_code(), *_settings(preset, made)]
+    files = {p: digests.get(p) or sha256_file(Path(p)) for p in [*kept, *others]}
+    return Finished(preset, made, provenance, files, left_out)
+
+
+def timing(run: Finished, job: Job) -> Timing | None:
+    """When `job` ran: its benchmark file was written when it ended and says how long it took."""
+    path = Path(run.layout.timing(job.name))
+    if not path.exists():
+        return None
+    with path.open() as handle:
+        row = next(csv.DictReader(handle, delimiter="\t"))
+    end = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    peak = None if row["max_rss"] in ("-", "NA") else float(row["max_rss"])
+    return Timing(end - timedelta(seconds=float(row["s"])), end, peak)
+
+
+def _outputs(made: Iterable[Job]) -> list[str]:
+    return [path for job in made for path in job.outputs]
+
+
+def papers(preset: Preset) -> list[str]:
+    """Printed numbers that a preset is held against."""
+    return sorted({paper_file(s.paper) for s in preset.studies.values() if s.paper})
+
+
+def _code() -> Iterator[str]:
+    for name in CODE:
+        inside = sorted(Path(name).rglob("*")) if Path(name).is_dir() else [Path(name)]
+        for path in inside:
+            hidden = any(part.startswith(".") or part.endswith(NOT_CODE) for part in path.parts)
+            if path.is_file() and not hidden:
+                yield str(path)
+
+
+def _settings(preset: Preset, made: Iterable[Job]) -> list[str]:
+    """Settings and timings, which are beside the artefacts and have no provenance of their own."""
+    root = Path(f"results/{preset.name}")
+    timings = [f"{root}/timings/{job.name}.tsv" for job in made]
+    return [*map(str, sorted(root.glob("config/**/*.json"))), *filter(_exists, timings)]
+
+
+def _exists(path: str) -> bool:
+    return Path(path).exists()

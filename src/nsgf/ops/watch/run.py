@@ -1,0 +1,72 @@
+"""`nsgf watch`: follow a run until it ends; Ctrl-C leaves it as it is."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.engine.dag import jobs
+from nsgf.ops.watch.queue import squeue
+from nsgf.ops.watch.state import Snapshot, is_alive, take
+
+EVERY_S = 1.0
+QUEUE_EVERY = 10  # looks at the files between two questions to SLURM, which serves others too
+PASSING = ("elapsed_s", "eta_s")  # differ at each look, and make no news
+
+
+def run(preset: Path, as_json: bool, once: bool, wait: bool) -> None:
+    """Show where the jobs of `preset` stand, until no run is alive.
+
+    Args:
+        preset: the preset's file.
+        as_json: one line of JSON for each job that has changed, and for the summary.
+        once: look once.
+        wait: where no run is alive yet, wait for one.
+    """
+    looks = _looks(load(preset, Preset), once, wait)
+    try:
+        _print_lines(looks) if as_json else _draw(looks)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+
+
+def _looks(preset: Preset, once: bool, wait: bool) -> Iterator[Snapshot]:
+    """Snapshots, the last one after the run has ended."""
+    every, queue, count = jobs(preset), {}, 0
+    while wait and not is_alive():
+        time.sleep(EVERY_S)
+    while True:
+        queue = squeue() if count % QUEUE_EVERY == 0 else queue
+        snapshot = take(preset, every, queue)
+        yield snapshot
+        if once or not snapshot.alive:
+            return
+        count += 1
+        time.sleep(EVERY_S)
+
+
+def _print_lines(looks: Iterator[Snapshot]) -> None:
+    told: dict[str, dict] = {}
+    for snapshot in looks:
+        lines = [{"type": "job"} | asdict(job) for job in snapshot.jobs]
+        lines.append({"type": "summary"} | snapshot.summary())
+        for line in lines:
+            news = {k: v for k, v in line.items() if k not in PASSING}
+            if told.get(line.get("job", "")) != news:
+                told[line.get("job", "")] = news
+                print(json.dumps(line), flush=True)
+
+
+def _draw(looks: Iterator[Snapshot]) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    from nsgf.ops.watch.view import table
+
+    with Live(console=Console(), auto_refresh=False) as live:
+        for snapshot in looks:
+            live.update(table(snapshot), refresh=True)

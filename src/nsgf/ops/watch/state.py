@@ -1,0 +1,162 @@
+"""Where each job of a preset stands now."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from nsgf.artifact import SIDECAR
+from nsgf.config.preset import Preset
+from nsgf.engine.task import Job
+from nsgf.layout import Layout
+from nsgf.ops.plan.history import benchmark
+from nsgf.ops.plan.reference import figures
+from nsgf.ops.plan.schedule import Limits, simulate, tasks
+from nsgf.ops.plan.store import stored
+from nsgf.ops.watch.bars import last_bar, tail
+from nsgf.ops.watch.events import Events, read_events
+from nsgf.ops.watch.queue import Queued
+
+STATES = ("running", "queued", "failed", "stopped", "waiting", "done", "kept")
+LOCK = Path(".snakemake/reproduce.lock")
+
+
+@dataclass(frozen=True)
+class JobState:
+    """One job, as JSON shows it.
+
+    Attributes:
+        state: running; queued at SLURM; failed; stopped, where the run ended before it; waiting for
+            inputs or a core; done in this run; kept from an earlier one.
+        units, units_done: parts that the job works through, and whose files are there.
+        what, step, of, rate, loss: the progress bar, its steps a second and the last loss.
+        elapsed_s: since it began, or what it took. eta_s: until it ends.
+        where: its node, or why SLURM lets it wait.
+    """
+
+    job: str
+    stage: str
+    study: str
+    state: str
+    units: int
+    units_done: int
+    what: str | None = None
+    step: int | None = None
+    of: int | None = None
+    rate: float | None = None
+    loss: float | None = None
+    elapsed_s: float | None = None
+    eta_s: float | None = None
+    where: str | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All jobs of a preset, and whether their run is alive; `eta_s` is the run's."""
+
+    preset: str
+    alive: bool
+    jobs: tuple[JobState, ...]
+    elapsed_s: float | None
+    eta_s: float | None
+
+    def count(self, state: str) -> int:
+        """Jobs in `state`."""
+        return Counter(j.state for j in self.jobs)[state]
+
+    def summary(self) -> dict:
+        """The counts of all states and the times, for JSON."""
+        body = {k: v for k, v in asdict(self).items() if k != "jobs"}
+        return body | {"jobs": len(self.jobs)} | {s: self.count(s) for s in STATES}
+
+
+def is_alive() -> bool:
+    """Whether `make reproduce` runs in this folder: someone holds its lock.
+
+    The list of locks is read, because trying the lock could keep a run from starting.
+    """
+    if not LOCK.exists():
+        return False
+    about = LOCK.stat()
+    device = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x}:{about.st_ino}"
+    locks = Path("/proc/locks")
+    return locks.exists() and any(device in line.split() for line in locks.read_text().splitlines())
+
+
+def take(preset: Preset, every: Sequence[Job], queue: dict[str, Queued]) -> Snapshot:
+    """Read where every job of `preset` stands; `queue` is SLURM's."""
+    log, alive, now = Path(f"logs/{preset.name}/snakemake.log"), is_alive(), time.time()
+    events = read_events(log.read_text(errors="replace") if log.exists() else "")
+    plan = stored(preset) or {"jobs": {}}
+    found = []
+    for job in every:
+        queued = queue.get(job.name)
+        state = _state(job, events, queued, alive)
+        body = _counted(job, state, queued)
+        if state == "running":
+            expected = plan["jobs"].get(job.name, {}).get("seconds")
+            body = _running(body, log.with_name(f"{job.name}.log"), events, expected, now)
+        elif state in ("done", "kept"):
+            taken = benchmark(Path(Layout(f"results/{preset.name}").timing(job.name)))
+            body = replace(body, elapsed_s=taken[0] if taken else None)
+        found.append(body)
+    start = min(events.begun.values(), default=None)
+    took = None if start is None else (now if alive else events.last) - start
+    eta = _eta(every, found, plan) if alive and events.wanted else None
+    return Snapshot(preset.name, alive, tuple(found), took, eta)
+
+
+def _state(job: Job, events: Events, queued: Queued | None, alive: bool) -> str:
+    if job.name in events.ended:
+        return "done" if events.ended[job.name] else "failed"
+    if job.name in events.begun:
+        if not alive:
+            return "stopped"
+        return "queued" if queued and queued.state == "PENDING" else "running"
+    if job.name not in events.wanted and all(Path(p).exists() for p in job.kept):
+        return "kept"
+    return "waiting"
+
+
+def _counted(job: Job, state: str, queued: Queued | None) -> JobState:
+    """A job with the units whose files are there; Snakemake removes old ones when it begins."""
+    units = len(job.tasks)
+    made = [Path(p) for p in job.outputs if not p.endswith(SIDECAR)]
+    done = units * sum(p.exists() for p in made) // len(made)
+    if state in ("done", "kept"):  # what was temporary may be gone
+        done = units
+    where = queued.where if queued else None
+    return JobState(job.name, job.stage, job.study, state, units, done, where=where)
+
+
+def _running(body: JobState, log: Path, events: Events, expected, now: float) -> JobState:
+    """Progress by the bar, and by the forecast where there is none yet."""
+    elapsed, bar = now - events.begun[body.job], last_bar(tail(log))
+    eta = None if expected is None else max(0.0, expected - elapsed)
+    if bar is None:
+        return replace(body, elapsed_s=elapsed, eta_s=eta)
+    if bar.rate:
+        # The bar of `evaluate` is over its units; others have a bar for each.
+        later = 0 if bar.total == body.units else max(0, body.units - body.units_done - 1)
+        eta = (bar.total - bar.step + later * bar.total) / bar.rate
+    progress = {"what": bar.what, "step": bar.step, "of": bar.total}
+    progress |= {"rate": bar.rate, "loss": bar.loss}
+    return replace(body, elapsed_s=elapsed, eta_s=eta, **progress)
+
+
+def _eta(every: Sequence[Job], found: Sequence[JobState], plan: dict) -> float | None:
+    """Seconds until the run ends, by a schedule of what is left; None without a forecast."""
+    if "cores" not in plan:
+        return None
+    left = []
+    for job, now in zip(every, found, strict=True):
+        expected = plan["jobs"].get(job.name, {}).get("seconds")
+        seconds = now.eta_s if now.state == "running" else expected
+        if now.state not in ("done", "kept"):
+            if seconds is None:
+                return None
+            left.append((job, seconds, 0.0))
+    limits = Limits(plan["cores"], jobs=plan["cluster_jobs"])
+    return simulate(tasks(left, limits, figures()), limits)[0] if left else 0.0
