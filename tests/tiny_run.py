@@ -30,7 +30,7 @@ from nsgf.threads import set_threads
 preset = load(sys.argv[1], Preset)
 write_snapshot(preset)
 set_threads(1)
-for job in jobs(preset):
+for job in (j for j in jobs(preset) if j.stage not in sys.argv[2:]):
     start = time.time()
     try:
         make(job.tasks)

@@ -7,6 +7,7 @@ line here and one small file.
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -118,10 +119,8 @@ METHODS = {
     "1-rf": Method("1-RF", same_as="fm"),
 }
 
-# A method that brings its own learner needs no line in NETWORKS.
-NETWORKS |= {m.networks[0]: Network(m.learner) for m in METHODS.values() if m.learner}
-
-# Kinds of studies: each a folder with problems, metrics, figures and claims.
+# Kinds of studies: each a folder with metrics, tables, figures and claims. A `catalogue.py` in it, if
+# there is one, has DATASETS, METHODS, NETWORKS, NETS or FIGURES of its own.
 STUDIES = {
     "planar": "nsgf.studies.planar",
     "images": "nsgf.studies.images",
@@ -132,21 +131,24 @@ STUDIES = {
 class Figure:
     """A kind of figure: the module with its `draw`, and what it is drawn from.
 
-    `reads`: paths, or neighbours, of cells; errors of targets; tables.
+    `reads`: paths, or neighbours, of cells; targets; table. `shows`: plane or images where it draws
+    no other points. `needs`: what a preset must say of it besides.
     """
 
     module: str
     reads: str = "paths"
+    shows: str = ""
+    needs: tuple[str, ...] = ()
 
 
 FIGURES = {
-    "paths": Figure("nsgf.report.paths"),
-    "panels": Figure("nsgf.report.panels"),
-    "phases": Figure("nsgf.report.phases"),
-    "trajectories": Figure("nsgf.report.trajectories"),
-    "neighbours": Figure("nsgf.report.neighbours", reads="neighbours"),
+    "paths": Figure("nsgf.report.paths", shows="plane"),
+    "panels": Figure("nsgf.report.panels", shows="plane"),
+    "phases": Figure("nsgf.report.phases", shows="images"),
+    "trajectories": Figure("nsgf.report.trajectories", shows="images"),
+    "neighbours": Figure("nsgf.report.neighbours", reads="neighbours", shows="images"),
     "targets": Figure("nsgf.report.targets", reads="targets"),
-    "heatmap": Figure("nsgf.report.heatmap", reads="table"),
+    "heatmap": Figure("nsgf.report.heatmap", reads="table", needs=("x", "y")),
 }
 
 # Modules that are loaded by a name in the configuration.
@@ -192,6 +194,14 @@ STORAGES = {
 }
 
 
+def _take_in(study: str) -> None:
+    """Add what a study's catalogue has to the tables here."""
+    package = importlib.util.find_spec(f"{study}.catalogue")
+    for name, table in vars(module_of(f"{study}.catalogue")).items() if package else ():
+        if name in TABLES:
+            TABLES[name] |= table
+
+
 def lookup(table: Mapping, name: str, what: str):
     """`table[name]`.
 
@@ -213,3 +223,17 @@ def is_module(name: str) -> bool:
 def module_of(path: str) -> ModuleType:
     """Import a module of the registry when it is first used."""
     return importlib.import_module(path)
+
+
+# Last, because a catalogue is written in the classes above.
+TABLES = {
+    "DATASETS": DATASETS,
+    "METHODS": METHODS,
+    "NETWORKS": NETWORKS,
+    "NETS": NETS,
+    "FIGURES": FIGURES,
+}
+for _study in STUDIES.values():
+    _take_in(_study)
+# A method that brings its own learner needs no line in NETWORKS.
+NETWORKS |= {m.networks[0]: Network(m.learner) for m in METHODS.values() if m.learner}

@@ -45,16 +45,21 @@ class House(Checkout):
         path.write_text(path.read_text().replace(head, f"{head}    {text}\n"))
         self.lines += 1
 
-    def run(self) -> None:
-        """All jobs, one after the other in one process."""
+    def run(self, but: tuple[str, ...] = ()) -> None:
+        """All jobs but those of some stages, one after the other in one process."""
+        self.python(tiny_run.PROGRAM, f"config/{self.name}.yaml", *but)
+
+    def python(self, program: str, *words: str) -> str:
+        """What a program prints that sees this house's package."""
         result = subprocess.run(
-            [sys.executable, "-c", tiny_run.PROGRAM, f"config/{self.name}.yaml"],
+            [sys.executable, "-c", program, *words],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
             text=True,
         )
         assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
+        return result.stdout
 
     def rows(self, table: str) -> list[dict]:
         """A table's rows that hold numbers of ours."""

@@ -81,21 +81,36 @@ def parse(value: object, model: type[ModelType], where: str) -> ModelType:
         raise _explain(error, model, where) from error
 
 
+def part(value: object, model: type[ModelType]) -> ModelType:
+    """Validate settings whose class another setting names, within a larger model.
+
+    Raises:
+        ValueError: they are not possible; the message says which and why.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise ValueError("; ".join(_problems(error, model))) from error
+
+
 def _explain(error: ValidationError, model: type[Model], where: str) -> NsgfError:
-    problems, unknown = [], []
+    return NsgfError(
+        f"configuration {where}: {'; '.join(_problems(error, model))}",
+        "correct the key; every key with its unit is in workflow/schemas/preset.schema.json",
+    )
+
+
+def _problems(error: ValidationError, model: type[Model]) -> list[str]:
+    found = []
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"]) or "top level"
         if item["type"] == "extra_forbidden":
-            unknown.append(str(item["loc"][-1]))
-            problems.append(f"unknown key '{key}'{_nearest(unknown[-1], model)}")
+            found.append(f"unknown key '{key}'{_nearest(str(item['loc'][-1]), model)}")
         else:
             got = item["input"]
             shown = "" if isinstance(got, dict) else f", got {json.dumps(got, default=str)}"
-            problems.append(f"'{key}': {item['msg'].removeprefix('Value error, ')}{shown}")
-    return NsgfError(
-        f"configuration {where}: {'; '.join(problems)}",
-        "correct the key; every key with its unit is in workflow/schemas/preset.schema.json",
-    )
+            found.append(f"'{key}': {item['msg'].removeprefix('Value error, ')}{shown}")
+    return found
 
 
 def _nearest(key: str, model: type[Model]) -> str:

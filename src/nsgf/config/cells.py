@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
+from nsgf.config.base import part
 from nsgf.config.pool import Flow, Pool
 from nsgf.config.sample import Sampling
 from nsgf.config.train import Training
@@ -186,12 +185,9 @@ def _changed(model, section: str, values: Mapping[str, Value]):
             raise ValueError(f"unknown key '{section}.{key}'{hint}")
         place[last] = value
     try:
-        return type(model).model_validate(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        what = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"'{section}.{what}': {message}, got {first['input']!r}") from error
+        return part(body, type(model))
+    except ValueError as error:
+        raise ValueError(f"{section}: {error}") from error
 
 
 def _in(key: str, section: str) -> bool:

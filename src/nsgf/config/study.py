@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SerializeAsAny, WithJsonSchema, model_validator
 
-from nsgf.config.base import Idle, Model
+from nsgf.config.base import Idle, Model, part
 from nsgf.config.cells import Case, Cell, Value, cells, expand
 from nsgf.config.compute import Compute, Resources
 from nsgf.config.pool import Flow, Pool, Trajectories
@@ -72,7 +72,10 @@ class Study(Model):
         """Read `metrics` as the kind's settings, and the flow's pool from one place."""
         if isinstance(values, dict) and isinstance(values.get("metrics"), dict):
             kind = _known(STUDIES, values.get("kind", "planar"), "kind of study")
-            metrics = module_of(kind).KIND.metrics.model_validate(values["metrics"])
+            try:
+                metrics = part(values["metrics"], module_of(kind).KIND.metrics)
+            except ValueError as error:
+                raise ValueError(f"metrics: {error}") from error
             return values | {"metrics": metrics}
         return values
 

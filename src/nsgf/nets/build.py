@@ -19,7 +19,7 @@ from nsgf.rng import stream_seed
 
 def build(config: Net, shape: tuple[int, ...]) -> nn.Module:
     """The network that `config` describes, for points of `shape`, with torch's current stream."""
-    net = module_of(NETS[config.kind]).Net(config, shape)
+    net = module_of(NETS[config.kind]).build(config, tuple(shape))
     net.built_from = (config, tuple(shape))
     return net
 

@@ -1,25 +1,37 @@
 """The phase-transition time predictor of NSGF++: how far along the straight path is an image?"""
 
-from torch import Tensor, nn
+from typing import Literal
 
-from nsgf.config.train import PhaseNet
+from nsgf.config.net import NetModel
 
 
-class Net(nn.Module):
+class Config(NetModel):
+    """The phase-transition time predictor (NSGF++): convolutions, average pools, sigmoid."""
+
+    ROLE = "time"
+    kind: Literal["phase_cnn"] = "phase_cnn"
+    channels: tuple[int, ...] = (32, 64, 128, 256)
+    """Output channels of each convolution."""
+
+
+def build(config: Config, shape: tuple[int, int, int]):
     """t(x): x (n, c * h * w) to (n,) in (0, 1).
 
     Four 3 x 3 convolutions (32, 64, 128, 256), each with ReLU and 2 x 2 average pooling, then one
     fully connected layer and a sigmoid (NSGF, Appendix E).
     """
+    from torch import Tensor, nn
 
-    def __init__(self, config: PhaseNet, shape: tuple[int, int, int]):
-        super().__init__()
-        self.shape = shape
-        before, side, layers = shape[0], shape[-1], []
-        for after in config.channels:
-            layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2)]
-            before, side = after, side // 2
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * side**2, 1))
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            before, side, layers = shape[0], shape[-1], []
+            for after in config.channels:
+                layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2)]
+                before, side = after, side // 2
+            self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * side**2, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x.unflatten(1, self.shape)).squeeze(1).sigmoid()
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layers(x.unflatten(1, shape)).squeeze(1).sigmoid()
+
+    return Net()

@@ -4,32 +4,79 @@
 p^2 times fewer positions, which is what lets a CPU train it. The paper's networks have patch 1.
 """
 
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torchcfm.models.unet.unet import UNetModel
+from typing import Literal
 
-from nsgf.config.train import UNetNet
+from pydantic import Field
+
+from nsgf.config.net import NetModel
 
 
-class Net(nn.Module):
+class Config(NetModel):
+    """The UNet of Dhariwal and Nichol (2021), in torchcfm's implementation."""
+
+    kind: Literal["unet"] = "unet"
+    channels: int = Field(ge=8)
+    """Channels of the first level, count."""
+    depth: int = Field(default=1, ge=1)
+    """Residual blocks a level, count."""
+    multipliers: tuple[int, ...] = Field(min_length=1)
+    """Channel multiplier of each level."""
+    heads: int = Field(default=1, ge=1)
+    """Attention heads, count."""
+    head_channels: int = Field(default=-1, ge=-1)
+    """Channels of an attention head; -1: take `heads` instead."""
+    attention_downsampling: tuple[int, ...] = ()
+    """Downsampling rates, after patchifying, at which attention is applied; torchcfm computes
+    image_size // 16 from "attention at 16", so 1 on 28 x 28 and 2 on 32 x 32."""
+    patch: int = Field(default=1, ge=1)
+    """Side of the pixel block folded into channels before the first convolution, pixels."""
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Images whose side its patches and levels divide; widths that its parts divide."""
+        super().check(shape)
+        side = shape[-1]
+        if side % self.patch:
+            raise ValueError(f"patch {self.patch} does not divide side {side}")
+        widths = [self.channels * m for m in self.multipliers]
+        parts = self.heads if self.head_channels == -1 else self.head_channels
+        attended = [w for i, w in enumerate(widths) if 2**i in self.attention_downsampling]
+        if any(w % 32 for w in widths) or any(w % parts for w in [*attended, widths[-1]]):
+            raise ValueError(
+                f"widths {widths} must be multiples of 32 (group norm) and, where there is"
+                f" attention, of {parts} (attention heads)"
+            )
+        levels = 2 ** (len(self.multipliers) - 1)
+        if (side // self.patch) % levels:
+            raise ValueError(
+                f"{len(self.multipliers)} levels need a side divisible by {levels}, got"
+                f" {side // self.patch} after patchifying"
+            )
+
+
+def build(config: Config, shape: tuple[int, int, int]):
     """v(x, t): x (n, c * h * w) and t (n,) to (n, c * h * w)."""
+    import torch.nn.functional as F
+    from torch import Tensor, nn
+    from torchcfm.models.unet.unet import UNetModel
 
-    def __init__(self, config: UNetNet, shape: tuple[int, int, int]):
-        super().__init__()
-        self.shape, self.patch = shape, config.patch
-        channels = shape[0] * config.patch**2
-        self.body = UNetModel(
-            image_size=shape[-1] // config.patch,
-            in_channels=channels,
-            out_channels=channels,
-            model_channels=config.channels,
-            num_res_blocks=config.depth,
-            channel_mult=config.multipliers,
-            attention_resolutions=config.attention_downsampling,
-            num_heads=config.heads,
-            num_head_channels=config.head_channels,
-        )
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            channels = shape[0] * config.patch**2
+            self.body = UNetModel(
+                image_size=shape[-1] // config.patch,
+                in_channels=channels,
+                out_channels=channels,
+                model_channels=config.channels,
+                num_res_blocks=config.depth,
+                channel_mult=config.multipliers,
+                attention_resolutions=config.attention_downsampling,
+                num_heads=config.heads,
+                num_head_channels=config.head_channels,
+            )
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        images = F.pixel_unshuffle(x.unflatten(1, self.shape), self.patch)
-        return F.pixel_shuffle(self.body(t, images), self.patch).flatten(1)
+        def forward(self, x: Tensor, t: Tensor) -> Tensor:
+            images = F.pixel_unshuffle(x.unflatten(1, shape), config.patch)
+            return F.pixel_shuffle(self.body(t, images), config.patch).flatten(1)
+
+    return Net()

@@ -111,7 +111,7 @@ def readme_table() -> str:
         for path in sorted((manifest.parent / "tables").glob("table*.csv")):
             found = pd.read_csv(path)
             found = found[found["metric"].isin(SHOWN) & found["mean"].notna()]
-            shown = render.display(found.assign(verdict=found["verdict"].fillna("")), labels)
+            shown = tables_module.display(found.assign(verdict=found["verdict"].fillna("")), labels)
             parts.append(render.markdown_table(shown.drop(columns=["samples", "protocol"])))
         targets = manifest.parent / "tables/targets.csv"
         if targets.exists():

@@ -7,8 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from nsgf.artifact import write_text
-from nsgf.registry import DATASETS
-from nsgf.report.tables import COLUMNS, NOT_RUN
 
 STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222}
@@ -33,31 +31,6 @@ def write_forms(
     write_text(outputs["csv"], csv(found))
     write_text(outputs["md"], markdown(title, notes, shown))
     write_text(outputs["html"], page(title, notes, shown))
-
-
-def display(found: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
-    """The table as people read it: numbers with their interval, names as printed.
-
-    Args:
-        found: a study's table.
-        labels: printed names of methods.
-    """
-    varied = [c for c in found.columns[len(COLUMNS) :] if c != "flow.steps"]  # which is the NFE
-    return pd.DataFrame(
-        {
-            "method": [_label(row, labels, varied) for _, row in found.iterrows()],
-            "data": [DATASETS[d].label for d in found["dataset"]],
-            "NFE": found["nfe"].map(_count),
-            "metric": found["metric"],
-            "ours [interval]": [_interval(row) for _, row in found.iterrows()],
-            "floor": found["floor"].map(_number),
-            "published": found["published"].map(_number),
-            "verdict": found["verdict"].replace("", "no printed value"),
-            "seeds": found["n_seeds"].map(_count),
-            "samples": found["n_samples"].map(_count),
-            "protocol": found["protocol"].fillna(""),
-        }
-    )
 
 
 def markdown(title: str, notes: list[str], shown: pd.DataFrame) -> str:
@@ -100,29 +73,3 @@ def _html_cell(column: str, value: str) -> str:
 
 def _cell(value: str) -> str:
     return value.replace("|", "\\|").replace("\n", " ")
-
-
-def _label(row: pd.Series, labels: Mapping[str, str], varied: list[str]) -> str:
-    name = labels.get(row["method"], row["method"])
-    about = [
-        f"{key} {row[key]:g}" if isinstance(row[key], float) else f"{key} {row[key]}"
-        for key in varied
-        if not pd.isna(row[key])
-    ]
-    return f"{name} ({', '.join(about)})" if about else name
-
-
-def _interval(row: pd.Series) -> str:
-    if row["verdict"] == NOT_RUN:
-        return NOT_RUN
-    if pd.isna(row["ci_low"]):
-        return f"{row['mean']:.3g} [one seed]"
-    return f"{row['mean']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
-
-
-def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.3f}"
-
-
-def _count(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:g}"

@@ -220,3 +220,54 @@ def _order(found: pd.DataFrame, published: Published, study: Study) -> list[int]
         }
     )
     return key.sort_values(list(key.columns), kind="stable").index.tolist()
+
+
+def display(found: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """The table as people read it: numbers with their interval, names as printed.
+
+    Args:
+        found: a study's table.
+        labels: printed names of methods.
+    """
+    varied = [c for c in found.columns[len(COLUMNS) :] if c != "flow.steps"]  # which is the NFE
+    return pd.DataFrame(
+        {
+            "method": [_label(row, labels, varied) for _, row in found.iterrows()],
+            "data": [DATASETS[d].label for d in found["dataset"]],
+            "NFE": found["nfe"].map(_count),
+            "metric": found["metric"],
+            "ours [interval]": [_interval(row) for _, row in found.iterrows()],
+            "floor": found["floor"].map(_number),
+            "published": found["published"].map(_number),
+            "verdict": found["verdict"].replace("", "no printed value"),
+            "seeds": found["n_seeds"].map(_count),
+            "samples": found["n_samples"].map(_count),
+            "protocol": found["protocol"].fillna(""),
+        }
+    )
+
+
+def _label(row: pd.Series, labels: Mapping[str, str], varied: list[str]) -> str:
+    name = labels.get(row["method"], row["method"])
+    about = [
+        f"{key} {row[key]:g}" if isinstance(row[key], float) else f"{key} {row[key]}"
+        for key in varied
+        if not pd.isna(row[key])
+    ]
+    return f"{name} ({', '.join(about)})" if about else name
+
+
+def _interval(row: pd.Series) -> str:
+    if row["verdict"] == NOT_RUN:
+        return NOT_RUN
+    if pd.isna(row["ci_low"]):
+        return f"{row['mean']:.3g} [one seed]"
+    return f"{row['mean']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
+
+
+def _number(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.3f}"
+
+
+def _count(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:g}"

@@ -18,14 +18,14 @@ class ClaimsStage(Model):
     reduced: tuple[str, ...]
     studies: dict[str, str]
     """Kind of each study that has claims."""
-    papers: dict[str, str]
-    """Paper of each."""
+    papers: dict[str, str | None]
+    """Paper of each; null where the kind has claims of its own."""
 
 
 def tasks(outline: Outline) -> Iterator[Task]:
     """One, where a study of a paper has claims."""
     preset = outline.preset
-    judged = {n: s for n, s in preset.studies.items() if s.paper and _kind(s.kind).claims}
+    judged = {n: s for n, s in preset.studies.items() if _claims(s.kind, s.paper)}
     if not judged:
         return
     settings = ClaimsStage(
@@ -35,7 +35,8 @@ def tasks(outline: Outline) -> Iterator[Task]:
         studies={name: study.kind for name, study in judged.items()},
         papers={name: study.paper for name, study in judged.items()},
     )
-    inputs = {f"paper {paper}": paper_file(paper) for paper in settings.papers.values()}
+    papers = {paper for paper in settings.papers.values() if paper}
+    inputs = {f"paper {paper}": paper_file(paper) for paper in sorted(papers)}
     for name, study in judged.items():
         inputs[f"table {name}"] = outline.layout.table(name)
         found = module_of(_kind(study.kind).evidence).inputs(outline, name)
@@ -46,7 +47,7 @@ def tasks(outline: Outline) -> Iterator[Task]:
         settings,
         inputs=inputs,
         outputs={e: outline.layout.claims(e) for e in ENDINGS},
-        modules=tuple(sorted({_kind(s.kind).claims for s in judged.values()})),
+        modules=tuple(sorted({m for s in judged.values() for m in _modules(s.kind)})),
         entries=(*DATASETS.items(), *METHODS.items()),
         part="claims",
         reported=True,
@@ -60,17 +61,37 @@ def _kind(name: str):
     return module_of(STUDIES[name]).KIND
 
 
+def _modules(kind: str) -> tuple[str, str]:
+    return _kind(kind).claims, _kind(kind).evidence
+
+
+def _claims(kind: str, paper: str | None) -> bool:
+    """Whether a study has claims: its paper's, or of its kind."""
+    return bool(_kind(kind).claims) and bool(paper or _own(kind))
+
+
+def _own(kind: str) -> dict[int, str]:
+    """Claims of a kind that are of no paper."""
+    return getattr(module_of(_kind(kind).evidence), "CLAIMS", {})
+
+
 def make(settings: ClaimsStage, unit, files) -> None:
     """Judge every claim of every paper that the run has a study of."""
     import pandas as pd
 
-    from nsgf.config.published import published_of
+    from nsgf.config.published import Published, published_of
     from nsgf.report import finding, render
 
     found = []
-    for paper in dict.fromkeys(settings.papers.values()):
-        published, mine = published_of(files.inputs[f"paper {paper}"]), {}
+    groups = {
+        (paper, None if paper else settings.studies[n]) for n, paper in settings.papers.items()
+    }
+    for paper, kind in sorted(groups, key=str):
+        own = Published(claims=_own(kind)) if kind else None
+        published, mine = own or published_of(files.inputs[f"paper {paper}"]), {}
         for name in (n for n, p in settings.papers.items() if p == paper):
+            if kind not in (None, settings.studies[name]):
+                continue
             table = pd.read_csv(files.inputs[f"table {name}"])
             given = {
                 k.removeprefix(f"{name} "): v

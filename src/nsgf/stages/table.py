@@ -47,7 +47,7 @@ def _task(outline: Outline, name: str, study: Study) -> Task:
         TableStage(seed=preset.seed, name=name, study=study, **about),
         inputs=inputs,
         outputs={e: outline.layout.table(name, e) for e in ENDINGS},
-        modules=(notes,) if notes else (),
+        modules=(branches[0].kind.table, *([notes] if notes else [])),
         entries=(*DATASETS.items(), *METHODS.items()),  # labels, order and aliases
         part=f"table-{name}",
         study=name,
@@ -65,6 +65,8 @@ def make(settings: TableStage, unit, files) -> None:
     from nsgf.config.published import published_of
     from nsgf.report import render, tables
 
+    kind = module_of(STUDIES[settings.study.kind]).KIND
+    form = module_of(kind.table)
     name, study = settings.name, settings.study
     published = published_of(files.inputs.get("published"))
     each = [(d, cell) for d in study.datasets for cell in cells(study)]
@@ -72,14 +74,14 @@ def make(settings: TableStage, unit, files) -> None:
         read_json(file) | {"cell": cell, "dataset": dataset}
         for file, (dataset, cell) in zip(files.inputs["metrics"], each, strict=True)
     ]
-    found = tables.table(name, measured, published, study, settings.judging.confidence)
+    found = form.table(name, measured, published, study, settings.judging.confidence)
     labels = tables.labels_of(study, published)
     printed = published.tables.get(name)
     heading = f"{printed.title} - " if printed else ""
     title = f"{name.replace('table', 'Table ')}: {heading}{settings.title}"
     references = dict(zip(study.datasets, map(read_json, files.inputs["references"]), strict=True))
     notes = _notes(settings, published, measured, references)
-    render.write_forms(files.outputs, title, notes, found, render.display(found, labels))
+    render.write_forms(files.outputs, title, notes, found, form.display(found, labels))
 
 
 def _notes(settings: TableStage, published, measured, references) -> list[str]:

@@ -39,10 +39,11 @@ class Kind:
         arrays: whether the reference has arrays (.npz) beside its numbers (.json).
         by_set: whether each set of samples has a reference of its own.
         neighbours: whether samples are shown with the nearest training points.
+        table: module of its table: `table(...)` and `display(...)` as in nsgf.report.tables.
         notes: module whose `notes(...)` says what a reader of its table must know; "" for none.
         claims: module whose `judge(table, given, reduced, published)` judges claims; "" for none.
-        evidence: module with the numbers of those `CLAIMS`, and `inputs(outline, study)`: what they
-            are judged on beside the table, by name.
+        evidence: module with `inputs(outline, study)`: what they are judged on beside the table, by
+            name; and with `CLAIMS`, number to words, where they are of no paper.
         check: raises ValueError where a study of this kind is not possible.
     """
 
@@ -51,6 +52,7 @@ class Kind:
     arrays: bool = False
     by_set: bool = False
     neighbours: bool = False
+    table: str = "nsgf.report.tables"
     notes: str = ""
     claims: str = ""
     evidence: str = ""

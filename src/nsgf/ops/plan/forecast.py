@@ -84,6 +84,6 @@ def _of(job: Job, work: Work, preset: Preset, known: _Known, rates: Figures) -> 
         source, seconds, reach = SCALED, seconds * speed[0], speed[1]
     else:
         modelled = work.kind or f"start {job.stage}" in rates.seconds["cpu"]
-        source = SHIPPED if modelled else NO_MODEL
+        source = SHIPPED if modelled and work.modelled else NO_MODEL
     disk = disk_bytes(job, preset, rates)
     return JobForecast(job, work.device, seconds, memory, disk, source, reach)

@@ -4,7 +4,7 @@ import functools
 import math
 from dataclasses import dataclass
 
-from nsgf.config.train import ClassifierNet, MLPNet, Net, PhaseNet, UNetNet
+from nsgf.config.net import NetModel
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,14 @@ class NetSize:
 
 
 @functools.cache
-def size_of(net: Net, shape: tuple[int, ...]) -> NetSize:
-    """Size of `net` on points of `shape`, (d,) or (channels, height, width)."""
-    return SIZES[net.kind](net, shape)
+def size_of(net: NetModel, shape: tuple[int, ...]) -> NetSize:
+    """Size of `net` on points of `shape`, (d,) or (channels, height, width); nothing if unknown."""
+    return SIZES[net.kind](net, shape) if is_known(net) else NetSize()
+
+
+def is_known(net: NetModel) -> bool:
+    """Whether there is a model of this kind of network; others are forecast from history."""
+    return net.kind in SIZES
 
 
 def _total(layers) -> NetSize:
@@ -46,13 +51,13 @@ def _norm(channels: int, places: int) -> NetSize:
     return NetSize(2 * channels, 0, 2 * channels * places)  # itself and the activation after it
 
 
-def _mlp(net: MLPNet, shape: tuple[int, ...]) -> NetSize:
+def _mlp(net: NetModel, shape: tuple[int, ...]) -> NetSize:
     d, w = math.prod(shape), net.width
     hidden = (_linear(w, w) for _ in range(net.depth - 1))
     return _total([_linear(d + 1, w), *hidden, _linear(w, d)])
 
 
-def _phase(net: PhaseNet, shape: tuple[int, ...]) -> NetSize:
+def _phase(net: NetModel, shape: tuple[int, ...]) -> NetSize:
     before, side, layers = shape[0], shape[-1], []
     for after in net.channels:
         layers.append(_conv(before, after, side**2))
@@ -60,7 +65,7 @@ def _phase(net: PhaseNet, shape: tuple[int, ...]) -> NetSize:
     return _total([*layers, _linear(before * side**2, 1)])
 
 
-def _classifier(net: ClassifierNet, shape: tuple[int, ...]) -> NetSize:
+def _classifier(net: NetModel, shape: tuple[int, ...]) -> NetSize:
     before, side, layers = shape[0], shape[-1], []
     for after, kernel in ((16, 5), (32, 3), (64, 3)):
         side = math.ceil(side / 2)
@@ -69,7 +74,7 @@ def _classifier(net: ClassifierNet, shape: tuple[int, ...]) -> NetSize:
     return _total([*layers, _linear(before * side**2, 128), _linear(128, net.classes)])
 
 
-def _unet(net: UNetNet, shape: tuple[int, ...]) -> NetSize:
+def _unet(net: NetModel, shape: tuple[int, ...]) -> NetSize:
     """Follows torchcfm's UNetModel: down, middle, up, each level with its skips."""
     colours, side = shape[0] * net.patch**2, shape[-1] // net.patch
     time = 4 * net.channels

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nsgf.config.net import NetModel
 from nsgf.config.pool import Flow, PoolStage
 from nsgf.config.preset import Preset, Study
-from nsgf.config.train import Net
 from nsgf.engine.task import Job, Unit
 from nsgf.metrics.weights import inception_file
-from nsgf.ops.plan.nets import size_of
+from nsgf.ops.plan.nets import is_known, size_of
 from nsgf.registry import DATASETS, METHODS
 
 TRAIN_IMAGES = 60_000  # of an image set, about
@@ -36,12 +36,14 @@ class Work:
         device: cpu or cuda.
         amounts: how often each rate is due.
         held_mb: memory that grows with the configuration, MB.
+        modelled: whether amounts say all; not so where a network is of an unknown kind.
     """
 
     kind: str
     device: str
     amounts: dict[str, float]
     held_mb: float = 0.0
+    modelled: bool = True
 
 
 def work_of(job: Job, preset: Preset) -> Work:
@@ -58,7 +60,7 @@ def work_of(job: Job, preset: Preset) -> Work:
     image = "image" if DATASETS[units[0]["dataset"]].is_image else "planar"
     kind = f"{job.stage} {image} {parts[0].kind}".strip()
     held = max(part.host_mb + (part.net_mb if device == "cpu" else 0) for part in parts)
-    return Work(kind, device, dict(start), held)
+    return Work(kind, device, dict(start), held, all(part.modelled for part in parts))
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Part:
     amounts: Counter
     host_mb: float = 0.0
     net_mb: float = 0.0
+    modelled: bool = True
 
 
 def _shape(unit: Unit) -> tuple[int, ...]:
@@ -108,13 +111,14 @@ def _train(stage, study: Study, unit: Unit) -> Part:
         made = (pool.window + training.iterations / pool.renew_every) * flow.steps
         amounts += _solves("pool", flow, flow.backend, made, pool.batch_size, math.prod(shape))
     held = (16 * size.parameters + 8 * training.batch_size * size.activations) / 1e6
-    return Part(f"{stage.network} {training.net.kind}", amounts, net_mb=held)
+    known = is_known(training.net)
+    return Part(f"{stage.network} {training.net.kind}", amounts, net_mb=held, modelled=known)
 
 
 def _sample(stage, study: Study, unit: Unit) -> Part:
     method, shape = METHODS[stage.method], _shape(unit)
     nets = {name: study.networks[name].net for name in method.networks}
-    field: Net = nets["straight"] if method.two_phase else nets[method.networks[0]]
+    field: NetModel = nets["straight"] if method.two_phase else nets[method.networks[0]]
     n, nfe = share(stage.sampling.n_samples, unit, stage.shards), evaluations(stage)
     batches = math.ceil(n / stage.sampling.batch_size)
     size = size_of(field, shape)
@@ -127,7 +131,8 @@ def _sample(stage, study: Study, unit: Unit) -> Part:
     )
     d, rows = math.prod(shape), min(n, stage.sampling.batch_size)
     kept = 4 * d * (stage.sampling.path_samples * nfe + 2 * n) / 1e6
-    return Part(field.kind, amounts, kept, rows * size.activations / 1e6)
+    held = rows * size.activations / 1e6
+    return Part(field.kind, amounts, kept, held, is_known(field))
 
 
 def share(n: int, unit: Unit, shards: int) -> float:

@@ -2,7 +2,6 @@
 
 from nsgf.artifact import SIDECAR
 
-CLAIMS = (3, 4, 5, 6)
 OURS = "nsgf++"
 
 

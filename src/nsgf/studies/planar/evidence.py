@@ -1,6 +1,5 @@
 """What the claims of this kind are judged on beside the table: the paths of two methods."""
 
-CLAIMS = (1, 2)
 MOVING = ("nsgf", "fm")  # whose paths claim 2 compares
 
 
