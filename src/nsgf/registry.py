@@ -119,8 +119,8 @@ METHODS = {
     "1-rf": Method("1-RF", same_as="fm"),
 }
 
-# Kinds of studies: each a folder with metrics, tables, figures and claims. A `catalogue.py` in it, if
-# there is one, has DATASETS, METHODS, NETWORKS, NETS or FIGURES of its own.
+# Kinds of studies: each a folder with metrics, tables, figures and claims. A `catalogue.py` in it
+# may have DATASETS, METHODS, NETWORKS, NETS and FIGURES of its own.
 STUDIES = {
     "planar": "nsgf.studies.planar",
     "images": "nsgf.studies.images",

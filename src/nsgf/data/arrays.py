@@ -56,6 +56,13 @@ def to_uint8(x: "Tensor") -> "Tensor":
     return (x * 127.5 + 128).clip(0, 255).to(torch.uint8)
 
 
+def as_images(points: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Flat samples in [-1, 1], float32 (n, d), as grey levels, uint8 (n, c, h, w)."""
+    import torch
+
+    return to_uint8(torch.from_numpy(np.ascontiguousarray(points)).unflatten(1, shape)).numpy()
+
+
 def _open(path: Path, form: str) -> np.ndarray:
     mend = "fetch the data set again"
     if not path.exists():

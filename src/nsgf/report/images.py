@@ -4,11 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from nsgf.config.figure import FigureStage
-from nsgf.data.arrays import to_uint8
-from nsgf.registry import DATASETS
 from nsgf.report.style import FONT, SMALL, Drawing, Sheet
 
 COLUMNS = 10
@@ -24,12 +21,6 @@ class Block:
 
     title: str
     groups: Sequence[Sequence[Row]]
-
-
-def as_images(points: np.ndarray, dataset: str) -> np.ndarray:
-    """Flat points in [-1, 1], (k, d), as uint8 (k, c, h, w)."""
-    images = to_uint8(torch.from_numpy(np.ascontiguousarray(points))).numpy()
-    return images.reshape(len(points), *DATASETS[dataset].shape)
 
 
 def strip(images: np.ndarray) -> np.ndarray:

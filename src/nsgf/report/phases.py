@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from nsgf.config.figure import Figure, FigureStage
-from nsgf.report.images import Block, as_images, draw_blocks
+from nsgf.data.arrays import as_images
+from nsgf.registry import DATASETS
+from nsgf.report.images import Block, draw_blocks
 from nsgf.report.source import PATH, Panel, demand, flow_steps, two_phase
 from nsgf.report.style import Drawing, look
 
@@ -18,5 +20,7 @@ def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Draw
 def _block(panel: Panel) -> Block:
     path, steps = panel.arrays["path"], flow_steps(panel)
     rows = {f"after {steps} NSGF steps": path[steps], "final": path[-1]}
-    group = [(words, as_images(points, panel.dataset)) for words, points in rows.items()]
+    group = [
+        (words, as_images(points, DATASETS[panel.dataset].shape)) for words, points in rows.items()
+    ]
     return Block(panel.title, [group])

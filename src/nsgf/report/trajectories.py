@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from nsgf.config.figure import Figure, FigureStage
-from nsgf.report.images import Block, as_images, draw_blocks
+from nsgf.data.arrays import as_images
+from nsgf.registry import DATASETS
+from nsgf.report.images import Block, draw_blocks
 from nsgf.report.source import PATH, Panel, demand, state_at, two_phase
 from nsgf.report.style import Drawing, look
 
@@ -22,7 +24,7 @@ def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Draw
 
 def _block(panel: Panel) -> Block:
     rows = [
-        (words, as_images(state_at(panel, progress), panel.dataset))
+        (words, as_images(state_at(panel, progress), DATASETS[panel.dataset].shape))
         for progress, words in PROGRESS.items()
     ]
     return Block(panel.title, [rows])

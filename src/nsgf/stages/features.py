@@ -7,6 +7,7 @@ from nsgf.engine.branch import split
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.layout import FEATURES
+from nsgf.registry import DATASETS
 from nsgf.stages.reference import instrument_modules, measuring
 
 
@@ -44,16 +45,17 @@ def tasks(outline: Outline) -> Iterator[Task]:
 def make(settings: FeaturesStage, unit, files) -> dict:
     """Compute the features of one part (dataset, seed, sample, shard)."""
     from nsgf.artifact import read_json, read_npy
+    from nsgf.data.arrays import as_images
     from nsgf.device import set_up
     from nsgf.metrics.embedding import embed, save
     from nsgf.shards import FEATURE_BATCH, shard_rows
-    from nsgf.studies.images.measure import extractors, sample_images
+    from nsgf.studies.images.measure import extractors
 
     device = set_up(settings.compute)
     names = list(read_json(files.inputs["reference"])["spaces"])
     spaces = extractors(settings, names, files.inputs.get("classifier"), device)
     points = read_npy(files.inputs["samples"], mapped=True)
     rows = shard_rows(unit["shard"], settings.shards, len(points), FEATURE_BATCH)
-    images = sample_images(points[rows], unit["dataset"])
+    images = as_images(points[rows], DATASETS[unit["dataset"]].shape)
     save(files.outputs["features"], {e.name: embed(e, images) for e in spaces})
     return {"spaces": {e.name: e.digest for e in spaces}}

@@ -16,7 +16,6 @@ WORKFLOW_RUN = "https://w3id.org/ro/terms/workflow-run#"
 EXTRA_TERMS = {term: f"{WORKFLOW_RUN}{term}" for term in ("sha256", "resourceUsage")}
 COMPLETED = "http://schema.org/CompletedActionStatus"
 MEGABYTE = "http://qudt.org/vocab/unit/MegaBYTE"
-SECOND = "http://qudt.org/vocab/unit/SEC"
 
 FORMATS = {
     ".cff": "application/yaml",

@@ -12,7 +12,7 @@ import torch
 
 from nsgf.artifact import atomic, read_json, read_npy, read_npz, sha256_file, write_json
 from nsgf.config.metrics import EvaluateStage, ReferenceStage
-from nsgf.data.arrays import load, to_uint8
+from nsgf.data.arrays import as_images, load
 from nsgf.device import set_up
 from nsgf.errors import NsgfError
 from nsgf.metrics import embedding
@@ -71,7 +71,7 @@ class Instrument:
         """The metrics of a set of samples `of` (seed, sample), and how the classifier reads it."""
         points, rows, facts = read_npy(source, mapped=True), [], {}
         parts = self._parts(source)
-        images = None if parts else sample_images(points, self._dataset)
+        images = None if parts else as_images(points, DATASETS[self._dataset].shape)
         for extractor in self._spaces:
             name = extractor.name
             found = (
@@ -97,7 +97,7 @@ class Instrument:
         train, _ = load(image_folder(self._files), "train")
         points = read_npy(source, mapped=True)[: self._settings.metrics.neighbours]
         index = nearest(torch.from_numpy(points), torch.from_numpy(np.array(train))).numpy()
-        images = sample_images(points, self._dataset)
+        images = as_images(points, DATASETS[self._dataset].shape)
         with atomic(target) as temporary:
             np.savez(temporary, samples=images, neighbours=train[index], index=index)
 
@@ -113,12 +113,6 @@ class Instrument:
 def image_folder(files) -> Path:
     """Where the image set lies."""
     return next(p for p in files.inputs["data"] if p.name == "train_images.npy").parent
-
-
-def sample_images(points: np.ndarray, dataset: str) -> np.ndarray:
-    """Samples (n, d) of an image set as grey levels, uint8 (n, c, h, w)."""
-    shape = DATASETS[dataset].shape
-    return to_uint8(torch.from_numpy(points).unflatten(1, shape)).numpy()
 
 
 def _part(settings, dataset: str, purpose: str, size: int, count: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from nsgf.registry import METHODS
 from nsgf.report.finding import INCONCLUSIVE, Finding, finding, interval_of_row, not_run
 from nsgf.report.verdict import claim, separated
 
-ODE_METHODS = ("fm", "ot_cfm", "si")
+ODE_METHODS = ("fm", "ot_cfm")
 FLOW_METHODS = ("jko-flow", "ept")
 PHRASES = {
     "lower": "interval below that of",
