@@ -202,6 +202,9 @@ def _take_in(study: str) -> None:
             TABLES[name] |= table
 
 
+MOST_NAMED = 40  # of known names in a message
+
+
 def lookup(table: Mapping, name: str, what: str):
     """`table[name]`.
 
@@ -212,7 +215,8 @@ def lookup(table: Mapping, name: str, what: str):
         return table[name]
     near = difflib.get_close_matches(name, list(table), n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    raise NsgfError(f"unknown {what} '{name}'", f"{hint}known: {', '.join(sorted(table))}")
+    known = f"known: {', '.join(sorted(table))}" if len(table) <= MOST_NAMED else ""
+    raise NsgfError(f"unknown {what} '{name}'", f"{hint}{known}" or "see what there is: nsgf dag")
 
 
 def is_module(name: str) -> bool:

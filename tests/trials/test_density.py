@@ -47,7 +47,7 @@ def log_density(x):
     bent = x[:, 1] - 0.5 * x[:, 0].square()
     return -0.5 * (x[:, 0].square() + bent.square() + x[:, 2].square())
 ''',
-    "reverse_kl.py": '''"""A residual map, trained on the density alone by the reverse divergence."""
+    "reverse_kl.py": '''"""A residual map that is trained on the density alone."""
 
 import torch
 

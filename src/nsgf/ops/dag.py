@@ -35,6 +35,17 @@ def summary(every: list[Job]) -> dict[str, tuple[int, int, list[str]]]:
     }
 
 
+def direct(rows: dict[str, tuple[int, int, list[str]]], stage: str) -> list[str]:
+    """Stages before one that no other stage stands between."""
+
+    def behind(one: str) -> set[str]:
+        mine = [b for b in rows[one][2] if b != one]
+        return {*mine, *(far for b in mine for far in behind(b))}
+
+    mine = [b for b in rows[stage][2] if b != stage]
+    return [b for b in mine if not any(b in behind(other) for other in mine)]
+
+
 def draw(rows: dict[str, tuple[int, int, list[str]]], path: Path) -> None:
     """Stages in columns by how far they are from the data."""
     import matplotlib
@@ -56,11 +67,11 @@ def draw(rows: dict[str, tuple[int, int, list[str]]], path: Path) -> None:
         for k, column in enumerate(columns)
         for i, s in enumerate(column)
     }
-    for stage, (count, units, before) in rows.items():
+    for stage, (count, units, _) in rows.items():
         box = {"boxstyle": "round", "facecolor": "#eef3f8", "edgecolor": "#7a8793"}
         words = f"{stage}\n{count} jobs, {units} units"
         axes.text(*place[stage], words, ha="center", va="center", fontsize=8, bbox=box, zorder=2)
-        for other in before:
+        for other in direct(rows, stage):
             style = {"arrowstyle": "->", "color": "#7a8793", "shrinkA": 30, "shrinkB": 30}
             axes.annotate("", place[stage], place[other], arrowprops=style, zorder=1)
     with atomic(path) as temporary:
