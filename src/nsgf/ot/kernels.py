@@ -26,8 +26,8 @@ def half_squared_distance(x: Tensor, y: Tensor) -> Tensor:
     """|x_i - y_j|^2 / 2, (B, n, m), for x (B, n, d) and y (B, m, d)."""
     if x.shape[-1] > FEW_DIMENSIONS:
         return coupling.half_squared_distance(x, y)
-    _use_torch_threads()
     cost = x.new_empty(*x.shape[:-1], y.shape[-2])
+    _use_threads(cost)
     columns = y.transpose(-1, -2).contiguous()
     clouds.distance(x.contiguous().numpy(), columns.numpy(), cost.numpy(), _blocks(cost))
     return cost
@@ -37,7 +37,7 @@ def project(plan: Tensor, y: Tensor) -> Tensor:
     """plan @ y, (B, n, d), for a plan (B, n, m) and y (B, m, d)."""
     if y.shape[-1] > FEW_DIMENSIONS:
         return plan @ y
-    _use_torch_threads()
+    _use_threads(plan)
     out = y.new_empty(*plan.shape[:-1], y.shape[-1])
     columns = y.transpose(-1, -2).contiguous()
     clouds.project(plan.numpy(), columns.numpy(), out.numpy(), _blocks(plan))
@@ -46,7 +46,7 @@ def project(plan: Tensor, y: Tensor) -> Tensor:
 
 def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) -> Solution:
     """Potentials of a batch (B, n, m) of problems, each in one core's cache till it is done."""
-    _use_torch_threads()
+    _use_threads(cost)
     (b, n, m), blocks = cost.shape, _blocks(cost)
     g = torch.empty(b, m, dtype=torch.float64) if start is None else start.double().clone()
     f, error = torch.empty(b, n, dtype=torch.float64), torch.empty(b, dtype=torch.float64)
@@ -72,7 +72,7 @@ def symmetric(cost: Tensor, eps: float, goal: float, max_iter: int) -> Solution:
 
     The error in the result is a bound.
     """
-    _use_torch_threads()
+    _use_threads(cost)
     (b, n, _), blocks = cost.shape, _blocks(cost)
     plan, f = torch.empty_like(cost), torch.empty(b, n, dtype=torch.float64)
     error, count = torch.empty(b, dtype=torch.float64), torch.empty(b, dtype=torch.int64)
@@ -91,10 +91,11 @@ def _blocks(matrix: Tensor) -> int:
     return BLOCKS if matrix.shape[1] * matrix.shape[2] >= LARGE else 1
 
 
-def _use_torch_threads() -> None:
+def _use_threads(matrices: Tensor) -> None:
+    """As many threads as torch has, and no more than there are parts: waking one costs time."""
     compiled.ensure()
     wanted = torch.get_num_threads()
-    mine = min(wanted, config.NUMBA_NUM_THREADS)
+    mine = min(wanted, config.NUMBA_NUM_THREADS, max(len(matrices), 1) * _blocks(matrices))
     if get_num_threads() != mine:
         set_num_threads(mine)  # launches numba's pool, which resets the whole process's number
     if torch.get_num_threads() != wanted:
