@@ -32,6 +32,8 @@ from nsgf.lifeline import PARENT, die_with_parent
 # Without arcp and afn, under which LLVM takes a processor's approximate reciprocal and square root:
 # those differ from one vendor to the next.
 FLAGS = {"reassoc", "nsz", "contract", "nnan", "ninf"}
+# A division by zero is inf, as in numpy: no exception can leave a parallel loop.
+OPTIONS = {"fastmath": FLAGS, "nogil": True, "error_model": "numpy"}
 # Each has `compile_all`, which calls every kernel of its with every type that it is called with.
 MODULES = ("nsgf.ot.kernels", "nsgf.data.mixing")
 SOURCES = ("compiled.py", "data/mixing.py", "ot/schedule.py", "ot/loops/*.py")
@@ -45,7 +47,7 @@ def kernel(function, parallel: bool = True):
     before = config.CACHE_LOCATOR_CLASSES
     config.CACHE_LOCATOR_CLASSES = f"{Locator.__module__}.{Locator.__name__}"
     try:
-        return njit(parallel=parallel, fastmath=FLAGS, nogil=True, cache=True)(function)
+        return njit(parallel=parallel, cache=True, **OPTIONS)(function)
     finally:
         config.CACHE_LOCATOR_CLASSES = before
 
@@ -56,7 +58,7 @@ def inner(function):
     A call could reach the copy of whichever kernel was loaded first, and fast-math sums of two
     copies differ in their last bits. For the same reason no two kernels may do the same work.
     """
-    return njit(fastmath=FLAGS, nogil=True, forceinline=True)(function)
+    return njit(forceinline=True, **OPTIONS)(function)
 
 
 class Locator(caching._CacheLocator):
