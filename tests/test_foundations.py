@@ -162,6 +162,7 @@ ORDER = [
     "state",
     "config",
     "device",
+    "compiled",
     "data",
     "ot",
     "flows",

@@ -4,41 +4,102 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from nsgf import compiled
 from tests.slurm.use import with_variable
 from tests.workflow.checkout import wait_for
 
 PROGRAM = """
 import hashlib, sys, torch
 from nsgf.ot import kernels, velocity
+from nsgf.ot.loops import clouds, newton, symmetric
 torch.manual_seed(0)
-x, y = torch.randn(3, 24, 5), torch.randn(3, 24, 5) + 1
-one = lambda: [velocity(x[k], y[k], 0.5).v for k in range(3)]
-batch = lambda: [*velocity(x, y, 0.5).v]
+x, y = torch.randn(3, 24, 5).double(), torch.randn(3, 24, 5).double() + 1
+pairs = [(x, y), (x.float(), y.float())]
+bytes_of = lambda v: v.numpy().tobytes()
+one = lambda: b"".join(bytes_of(velocity(a[k], b[k], 0.5).v) for a, b in pairs for k in range(3))
+batch = lambda: b"".join(bytes_of(velocity(a, b, 0.5).v) for a, b in pairs)
 order = {"one": one, "batch": batch}
 found = {name: order[name]() for name in sys.argv[1:]}
 for name in sorted(found):
-    print(name, hashlib.sha256(torch.stack(found[name]).numpy().tobytes()).hexdigest())
-every = vars(kernels).values()
-print("compiled here", sum(len(k.stats.cache_misses) for k in every if hasattr(k, "stats")))
+    print(name, hashlib.sha256(found[name]).hexdigest())
+every = [k for loops in (clouds, newton, symmetric) for k in vars(loops).values()]
+every = [k for k in every if hasattr(k, "stats")]
+print("compiled here", sum(len(k.stats.cache_misses) for k in every))
+print("loaded", sum(len(k.stats.cache_hits) for k in every))
 """
 
 
-def told(cache, *order: str) -> str:
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache), "OMP_NUM_THREADS": "1"}
+def told(cache, *order: str, threads: int = 1, program: str = PROGRAM, **rest: str) -> str:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache), "OMP_NUM_THREADS": str(threads)}
     result = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *order], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", program, *order],
+        env=environment | rest,
+        capture_output=True,
+        text=True,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
 
 
-def test_the_first_run_on_a_machine_has_the_bytes_of_all_later_ones(tmp_path):
-    first = told(tmp_path, "one", "batch")
-    assert "compiled here 0" in first
-    assert told(tmp_path, "one", "batch") == first
-    assert told(tmp_path, "batch", "one") == first
-    lines = dict(line.split() for line in first.splitlines()[:2])
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A folder of compiled kernels, and what the run said that had them compiled."""
+    cache = tmp_path_factory.mktemp("kernels")
+    return cache, told(cache, "one", "batch")
+
+
+def test_the_first_run_on_a_machine_has_the_bytes_of_all_later_ones(first):
+    cache, said = first
+    lines = dict(line.rsplit(maxsplit=1) for line in said.splitlines())
+    assert lines["compiled here"] == "0"
+    assert int(lines["loaded"]) > 0
     assert lines["one"] == lines["batch"]
+    assert told(cache, "one", "batch") == said
+    assert told(cache, "batch", "one") == said
+    assert told(cache, "one", "batch", threads=2) == said
+
+
+def test_damaged_kernels_are_compiled_again(first, monkeypatch):
+    cache, said = first
+    (folder,) = cache.glob("*/kernels-*/")
+    monkeypatch.setattr(compiled, "folder", lambda: folder)
+    assert compiled._intact()
+    files = [max(folder.glob(f"*.{kind}")) for kind in ("nbi", "nbc")]
+    for file in files:
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2])
+        assert not compiled._intact()
+        file.write_bytes(whole)
+        assert compiled._intact()
+    for file in files:
+        file.write_bytes(file.read_bytes()[:100])
+    assert told(cache, "one", "batch") == said
+    assert compiled._intact()
+
+
+def test_kernels_of_two_kinds_share_no_folder(tmp_path):
+    where = "from nsgf import compiled; print(compiled.folder())"
+    ours = told(tmp_path, program=where)
+    generic = {"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": ""}
+    kinds = [
+        told(tmp_path, program=where, **generic),
+        told(tmp_path, program=where, **generic | {"NUMBA_CPU_FEATURES": "-fma"}),
+        told(tmp_path, program=where.replace(";", "; compiled.FLAGS.add('arcp');")),
+    ]
+    assert len({ours, *kinds}) == 4
+    assert told(tmp_path, program=where) == ours
+
+
+def test_every_file_that_is_compiled_counts_as_its_source():
+    sources = {path for pattern in compiled.SOURCES for path in compiled.ROOT.glob(pattern)}
+    uses = {p for p in compiled.ROOT.rglob("*.py") if "nsgf.compiled import" in p.read_text()}
+    uses |= {p for p in compiled.ROOT.rglob("*.py") if "compiled.kernel" in p.read_text()}
+    assert len(uses) > 3
+    assert uses <= sources
+    njit = {p for p in compiled.ROOT.rglob("*.py") if "njit(" in p.read_text()}
+    assert njit <= sources
 
 
 def test_a_compiler_does_not_outlive_its_job(tmp_path):

@@ -8,10 +8,21 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import threshold_
 
 from nsgf.ot.coupling import half_squared_distance as half_squared_distance
-from nsgf.ot.kernels import MAX_CG, PATIENCE, REHEAT, RIDGE, RTOL, WARM
-from nsgf.ot.schedule import Schedule, Solution
+from nsgf.ot.schedule import (
+    LEAST,
+    MAX_CG,
+    PATIENCE,
+    REHEAT,
+    RIDGE,
+    RTOL,
+    TINY,
+    WARM,
+    Schedule,
+    Solution,
+)
 
 
 def project(plan: Tensor, y: Tensor) -> Tensor:
@@ -84,7 +95,7 @@ def _newton(reduced: Tensor, shift: Tensor, level: Tensor, goal: Tensor):
     """Plan, log-sum-exp of its rows, error, Newton step in units of level (k, 1), iterations."""
     logits = (shift.unsqueeze(-2) - reduced) / level.to(reduced.dtype).unsqueeze(-1)
     m = logits.shape[-1]
-    plan = torch.softmax(logits, -1)
+    plan = threshold_(torch.softmax(logits, -1), TINY[logits.dtype], 0)
     soft = level * (torch.logsumexp(logits.double(), -1) - math.log(m))
     col = plan.mean(-2)
     free = (col - plan.square().mean(-2)).clamp_min(0)
@@ -123,7 +134,7 @@ def _conjugate_gradients(p, col, free, r, going) -> tuple[Tensor, Tensor]:
 def symmetric(cost: Tensor, eps: float, goal: float, max_iter: int) -> Solution:
     """The plan of a cloud with itself, by the averaged fixed point a <- sqrt(a / K a)."""
     n = cost.shape[-1]
-    kernel = torch.exp(-cost / eps)
+    kernel = threshold_(torch.exp(-cost / eps), LEAST[cost.dtype], 0)
     a = kernel.sum(-1).rsqrt()
     count = torch.zeros(len(cost), dtype=torch.int64, device=cost.device)
     for k in range(max_iter + 1):
@@ -135,5 +146,6 @@ def symmetric(cost: Tensor, eps: float, goal: float, max_iter: int) -> Solution:
         a = torch.where(going.unsqueeze(-1), (a / t).sqrt(), a)
         count += going
     plan = kernel * a.unsqueeze(-2) / t.unsqueeze(-1)
+    threshold_(plan, TINY[plan.dtype], 0)
     f = eps * (a.double() * n**0.5).log()
     return Solution(plan, f, f, error, int(count.max()) + 1)

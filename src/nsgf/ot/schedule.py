@@ -2,7 +2,20 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+
+WARM = 0.12  # a warm start with a larger error than this begins at REHEAT eps
+REHEAT = 4.0
+PATIENCE = 40  # steps at eps after which tol has to do instead of the finer aim
+RTOL, MAX_CG = 0.1, 500  # of conjugate gradients: residual asked for, and their limit
+# Of the column masses: H is singular along constants and between far clusters.
+RIDGE = {torch.float32: 1e-6, torch.float64: 1e-12}
+# Entries of a plan below TINY are 0, and exponentials below LEAST: their squares and their products
+# with vectors and rows' sums would be subnormal numbers, over each of which some processors take a
+# hundred times as long. Beside a row's sum of 1 they are nothing.
+TINY = {torch.float32: 1e-18, torch.float64: 1e-150}
+LEAST = {torch.float32: 1e-30, torch.float64: 1e-300}
 
 
 @dataclass(frozen=True)

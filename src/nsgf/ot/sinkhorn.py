@@ -81,11 +81,13 @@ def velocity(
             f"start {tuple(start.shape)} is not (B, m) for y {tuple(y.shape)}",
             "give the potential of a problem with as many points",
         )
+    if start is not None and not bool(start.isfinite().all()):
+        raise NsgfError("start is not finite", "look for nan and inf in it")
     across = solver.across(x_batch, y_batch, blur, tol=tol, scaling=scaling, start=start)
     within = solver.within(x_batch, blur, tol=tol, scaling=scaling)
     energy = across.cost - within.cost / 2
     if not bool(energy.isfinite().all()):
-        raise NsgfError("x, y or start is not finite", "look for nan and inf in them")
+        raise NsgfError("x or y is not finite", "look for nan and inf in them")
     error = torch.maximum(across.marginal_error, within.marginal_error)
     if not flag and backend not in FIXED_EFFORT:
         demand(error, tol)
