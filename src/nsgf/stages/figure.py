@@ -21,6 +21,8 @@ def _task(outline: Outline, name: str, figure: Figure) -> Task:
     preset, kind = outline.preset, FIGURES[figure.kind]
     inputs, panels = _sources(outline, figure, kind.reads)
     about = {"title": preset.title, "reduced": preset.reduced, "judging": preset.judging}
+    if files := tuple(file for dataset in figure.datasets for file in DATASETS[dataset].files):
+        inputs["laws"] = files
     laws = [module for dataset in figure.datasets for module in DATASETS[dataset].modules]
     return Task(
         "figure",
