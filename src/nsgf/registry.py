@@ -132,19 +132,21 @@ STUDIES = {
 class Figure:
     """A kind of figure: the module with its `draw`, and what it is drawn from.
 
-    `reads`: paths, or neighbours, of cells; errors of targets; tables.
+    `reads`: paths, or neighbours, of cells; errors of targets; tables. `images`: whether cells are
+    those of images.
     """
 
     module: str
     reads: str = "paths"
+    images: bool = False
 
 
 FIGURES = {
     "paths": Figure("nsgf.report.paths"),
     "panels": Figure("nsgf.report.panels"),
-    "phases": Figure("nsgf.report.phases"),
-    "trajectories": Figure("nsgf.report.trajectories"),
-    "neighbours": Figure("nsgf.report.neighbours", reads="neighbours"),
+    "phases": Figure("nsgf.report.phases", images=True),
+    "trajectories": Figure("nsgf.report.trajectories", images=True),
+    "neighbours": Figure("nsgf.report.neighbours", reads="neighbours", images=True),
     "targets": Figure("nsgf.report.targets", reads="targets"),
     "heatmap": Figure("nsgf.report.heatmap", reads="table"),
 }

@@ -32,13 +32,13 @@ class Preset(Model):
             raise ValueError("a study cannot be called 'targets': that is another table's name")
         for name, figure in self.figures.items():
             try:
-                reads = lookup(FIGURES, figure.kind, "kind of figure").reads
+                kind = lookup(FIGURES, figure.kind, "kind of figure")
             except NsgfError as error:
                 raise ValueError(f"figures.{name}: {error.what}; {error.mend}") from error
-            if reads == "targets":
+            if kind.reads == "targets":
                 self._check_targets_figure(name, figure)
             else:
-                self._check_figure(name, figure, reads)
+                self._check_figure(name, figure, kind)
         return self
 
     def _check_targets_figure(self, name, figure):
@@ -49,7 +49,7 @@ class Preset(Model):
             if not any(dataset in study.datasets for study in asked):
                 raise ValueError(f"figures.{name}: no study with targets has '{dataset}'")
 
-    def _check_figure(self, name, figure, reads):
+    def _check_figure(self, name, figure, kind):
         study = self.studies.get(figure.study)
         if study is None:
             raise ValueError(f"figures.{name} shows study '{figure.study}', which is not given")
@@ -57,35 +57,44 @@ class Preset(Model):
         absent += [m for m in figure.methods if m not in study.methods]
         if absent:
             raise ValueError(f"figures.{name}: study '{figure.study}' has no '{absent[0]}'")
-        if reads == "table":
+        if kind.reads == "table":
             _check_axes(name, figure, study)
             return
         known = sorted({c.nfe for c in cells(study) if c.nfe})
         if figure.nfe is not None and figure.nfe not in known:
             raise ValueError(f"figures.{name}: nfe {figure.nfe} is not one of {known}")
-        if not shown_cells(study, figure):
+        shown = shown_cells(study, figure)
+        if not shown:
             raise ValueError(f"figures.{name} shows nothing: give nfe, one of {known}")
-        if reads == "paths" and study.sampling.solver == "dopri5":
+        if kind.reads == "paths" and any(c.sampling.solver == "dopri5" for c in shown):
             raise ValueError(
                 f"figures.{name} shows states on the way, which solver dopri5 does not keep"
             )
         image = DATASETS[figure.datasets[0]].is_image
-        if image != (figure.kind in IMAGE_FIGURES):
+        if image != kind.images:
             shows = "2-D points" if image else "images"
             raise ValueError(f"figures.{name}: kind '{figure.kind}' shows {shows}")
 
 
-IMAGE_FIGURES = ("phases", "trajectories", "neighbours")
-
-
 def _check_axes(name: str, figure: Figure, study: Study) -> None:
-    varied = sorted({key for cell in cells(study) for key in cell.varied})
+    every = [c for c in cells(study) if not figure.methods or c.name in figure.methods]
+    varied = sorted({key for cell in every for key in cell.varied})
     for axis in ("x", "y"):
         if getattr(figure, axis) not in varied:
             raise ValueError(
                 f"figures.{name}: {axis} is {getattr(figure, axis)!r}, none of what study"
                 f" '{figure.study}' varies: {', '.join(varied) or 'nothing'}"
             )
+    places = [
+        (c.name, c.varied[figure.x], c.varied[figure.y])
+        for c in every
+        if {figure.x, figure.y} <= set(c.varied)
+    ]
+    if len(set(places)) < len(places):
+        raise ValueError(
+            f"figures.{name}: study '{figure.study}' varies more than {figure.x} and {figure.y}:"
+            f" {', '.join(varied)}; a map shows two"
+        )
 
 
 def shown_cells(study: Study, figure: Figure) -> list[Cell]:
