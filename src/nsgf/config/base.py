@@ -82,20 +82,24 @@ def parse(value: object, model: type[ModelType], where: str) -> ModelType:
 
 
 def _explain(error: ValidationError, model: type[Model], where: str) -> NsgfError:
-    problems, unknown = [], []
+    return NsgfError(
+        f"configuration {where}: {problems(error, model)}",
+        "correct the key; every key with its unit is in workflow/schemas/preset.schema.json",
+    )
+
+
+def problems(error: ValidationError, model: type[Model], section: str = "") -> str:
+    """All that is wrong with a value for `model`, in words; `section` is where it stands."""
+    found = []
     for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"]) or "top level"
+        key = ".".join(str(part) for part in (section, *item["loc"]) if part != "") or "top level"
         if item["type"] == "extra_forbidden":
-            unknown.append(str(item["loc"][-1]))
-            problems.append(f"unknown key '{key}'{_nearest(unknown[-1], model)}")
+            found.append(f"unknown key '{key}'{_nearest(str(item['loc'][-1]), model)}")
         else:
             got = item["input"]
             shown = "" if isinstance(got, dict) else f", got {json.dumps(got, default=str)}"
-            problems.append(f"'{key}': {item['msg'].removeprefix('Value error, ')}{shown}")
-    return NsgfError(
-        f"configuration {where}: {'; '.join(problems)}",
-        "correct the key; every key with its unit is in workflow/schemas/preset.schema.json",
-    )
+            found.append(f"'{key}': {item['msg'].removeprefix('Value error, ')}{shown}")
+    return "; ".join(found)
 
 
 def _nearest(key: str, model: type[Model]) -> str:

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SerializeAsAny, WithJsonSchema, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, WithJsonSchema, model_validator
 
-from nsgf.config.base import Idle, Model
+from nsgf.config.base import Idle, Model, problems
 from nsgf.config.cells import Case, Cell, Value, cells, expand
 from nsgf.config.compute import Compute, Resources
 from nsgf.config.pool import Flow, Pool, Trajectories
@@ -69,11 +69,14 @@ class Study(Model):
     @model_validator(mode="before")
     @classmethod
     def _metrics_of_the_kind(cls, values):
-        """Read `metrics` as the kind's settings, and the flow's pool from one place."""
+        """Read `metrics` as the kind's settings."""
         if isinstance(values, dict) and isinstance(values.get("metrics"), dict):
             kind = _known(STUDIES, values.get("kind", "planar"), "kind of study")
-            metrics = module_of(kind).KIND.metrics.model_validate(values["metrics"])
-            return values | {"metrics": metrics}
+            model = module_of(kind).KIND.metrics
+            try:
+                return values | {"metrics": model.model_validate(values["metrics"])}
+            except ValidationError as error:
+                raise ValueError(problems(error, model, "metrics")) from error
         return values
 
     @model_validator(mode="after")
