@@ -87,7 +87,8 @@ def draw(task: Task, x0, path: StatePath | None) -> Batch:
         path.add(x, 1.0)
     return Batch(x, sum(net.rows for net in maps), len(maps))
 '''
-LINE = '"toy_jko": Method("Toy JKO", ("toy_jko",), "nsgf.train.toy_jko", learner="nsgf.train.toy_jko"),'
+MODULE = '"nsgf.train.toy_jko"'
+LINE = f'"toy_jko": Method("Toy JKO", ("toy_jko",), {MODULE}, learner={MODULE}),'
 
 
 def test_it_runs_from_data_to_table_and_stores_its_sequence(tmp_path):

@@ -1,5 +1,7 @@
 """Settings of the networks and of the one training loop."""
 
+import functools
+import operator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -103,7 +105,9 @@ class ClassifierNet(NetModel):
     """Classes, count."""
 
 
-Net = Annotated[MLPNet | UNetNet | PhaseNet | ClassifierNet, Field(discriminator="kind")]
+Net = Annotated[
+    functools.reduce(operator.or_, NetModel.__subclasses__()), Field(discriminator="kind")
+]
 
 
 class Training(Model):

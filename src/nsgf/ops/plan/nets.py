@@ -25,8 +25,8 @@ class NetSize:
 
 @functools.cache
 def size_of(net: Net, shape: tuple[int, ...]) -> NetSize:
-    """Size of `net` on points of `shape`, (d,) or (channels, height, width)."""
-    return SIZES[net.kind](net, shape)
+    """Size of `net` on points of `shape`, (d,) or (channels, height, width); nought if unknown."""
+    return SIZES[net.kind](net, shape) if net.kind in SIZES else NetSize()
 
 
 def _total(layers) -> NetSize:

@@ -15,7 +15,7 @@ from nsgf.config.preset import Preset, Study
 from nsgf.config.train import Net
 from nsgf.engine.task import Job, Unit
 from nsgf.metrics.weights import inception_file
-from nsgf.ops.plan.nets import size_of
+from nsgf.ops.plan.nets import SIZES, size_of
 from nsgf.registry import DATASETS, METHODS
 
 TRAIN_IMAGES = 60_000  # of an image set, about
@@ -25,6 +25,9 @@ ADAPTIVE_NFE = 100  # evaluations of dopri5, likewise
 FEATURES = {"inception": 2048, "effnet_lite0": 1280, "classifier": 128}
 PASSES = {"inception": 2, "effnet_lite0": 1, "classifier": 2}  # features, and probabilities if any
 OT_POWER = 2.3  # of n in the time of exact optimal transport, as measured from 256 to 1024 points
+
+
+MEASURED = ("planar", "images")  # kinds of studies whose measuring has a model
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def work_of(job: Job, preset: Preset) -> Work:
     """The work of `job`; of a stage without a model, its start alone."""
     study = preset.studies.get(job.study)
     start = Counter({f"start {job.stage}": 1.0})
-    if job.stage not in MODELS or study is None:
+    if study is None or not _has_model(job, study):
         return Work("", "cpu", start)
     device = "cuda" if job.resources.gpu and study.compute.device != "cpu" else "cpu"
     units = job.units
@@ -59,6 +62,16 @@ def work_of(job: Job, preset: Preset) -> Work:
     kind = f"{job.stage} {image} {parts[0].kind}".strip()
     held = max(part.host_mb + (part.net_mb if device == "cpu" else 0) for part in parts)
     return Work(kind, device, dict(start), held)
+
+
+def _has_model(job: Job, study: Study) -> bool:
+    """Whether there is one of its stage, and of the networks or the metrics that it is about."""
+    if job.stage in ("reference", "features", "evaluate"):
+        return study.kind in MEASURED
+    nets = [job.settings.training] if job.stage == "train" else []
+    if job.stage == "sample":
+        nets = [study.networks[name] for name in METHODS[job.settings.method].networks]
+    return job.stage in MODELS and all(training.net.kind in SIZES for training in nets)
 
 
 @dataclass(frozen=True)
@@ -157,7 +170,7 @@ def _targets(stage, study: Study, unit: Unit) -> Part:
 
 def _reference(stage, study: Study, unit: Unit) -> Part:
     metrics = stage.metrics
-    if stage.sets:
+    if stage.kind == "planar":
         return Part("", _planar(stage, metrics.floor_draws + 1, metrics.n_test))
     amounts = _distances(metrics) + _passes(metrics, metrics.n_test + metrics.n_floor)
     if "classifier" in metrics.features:
@@ -168,8 +181,8 @@ def _reference(stage, study: Study, unit: Unit) -> Part:
 
 def _evaluate(stage, study: Study, unit: Unit) -> Part:
     metrics, n, shape = stage.metrics, study.sampling.n_samples, _shape(unit)
-    if stage.kind != "images":
-        return Part("", _planar(stage, 1, max(n, getattr(metrics, "n_test", n))))
+    if stage.kind == "planar":
+        return Part("", _planar(stage, 1, max(n, metrics.n_test)))
     one = _distances(metrics)
     if study.shards.features == 1:
         one += _passes(metrics, n)
@@ -181,7 +194,7 @@ def _evaluate(stage, study: Study, unit: Unit) -> Part:
 def _planar(stage, solves: int, n: int) -> Counter:
     count = len(stage.sets)
     amounts = Counter({"transport": count * solves * n**OT_POWER, "file": count})
-    priced = sum(sample < getattr(stage.metrics, "geomloss_samples", 0) for _, sample in stage.sets)
+    priced = sum(sample < stage.metrics.geomloss_samples for _, sample in stage.sets)
     if priced:
         amounts["metric geomloss pair"] = priced * n**2
     return amounts
