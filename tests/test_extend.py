@@ -81,8 +81,9 @@ def house(tmp_path_factory) -> House:
             target.write_text(target.read_text().replace(head, f"\n{text}\n{head}"))
         else:
             found.add(path, text)
-    (found.folder / "workflow").unlink()
-    for name in ("workflow", *COPIED):
+    for name in ("workflow", "Snakefile"):  # which lie in the project itself
+        (found.folder / name).unlink()
+    for name in ("workflow", "Snakefile", *COPIED):
         target = found.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
