@@ -1,8 +1,10 @@
 """Tasks by hand: a stage with settings and files of a test's own, made as a job would make it."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from nsgf.artifact import sha256_file, sidecar
 from nsgf.config.base import Model
 from nsgf.engine.make import make
 from nsgf.engine.task import Task
@@ -30,3 +32,13 @@ def run(
     work = task(stage, unit, settings, inputs, outputs, **about)
     make([work])
     return work
+
+
+def given(path: str | Path, text: str | None = None) -> None:
+    """An artefact as if a task had made it: with `text`, or as it is there, and provenance."""
+    path = Path(path)
+    if text is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    body = {"artefact": path.name, "sha256": sha256_file(path)}
+    sidecar(path).write_text(json.dumps(body))

@@ -132,13 +132,13 @@ class Figure:
     """A kind of figure: the module with its `draw`, and what it is drawn from.
 
     `reads`: paths, or neighbours, of cells; targets; table. `shows`: plane or images where it draws
-    no other points. `needs`: what a preset must say of it besides.
+    no other points. `axes`: whether it is drawn over two settings that vary, x and y.
     """
 
     module: str
     reads: str = "paths"
     shows: str = ""
-    needs: tuple[str, ...] = ()
+    axes: bool = False
 
 
 FIGURES = {
@@ -148,7 +148,7 @@ FIGURES = {
     "trajectories": Figure("nsgf.report.trajectories", shows="images"),
     "neighbours": Figure("nsgf.report.neighbours", reads="neighbours", shows="images"),
     "targets": Figure("nsgf.report.targets", reads="targets"),
-    "heatmap": Figure("nsgf.report.heatmap", reads="table", needs=("x", "y")),
+    "heatmap": Figure("nsgf.report.heatmap", reads="table", axes=True),
 }
 
 # Modules that are loaded by a name in the configuration.

@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from nsgf.config.base import load, parse
 from nsgf.config.find import preset_file
 from nsgf.config.preset import Preset
-from nsgf.config.published import Published
+from nsgf.config.published import Published, published_of
 from nsgf.errors import NsgfError
+from nsgf.layout import paper_file
+from nsgf.ops import schema
 from nsgf.registry import DATASETS, METHODS
-from nsgf.stages import schema
 
 PRESETS = ["quick", "cpu", "paper"]
 
@@ -45,63 +46,71 @@ def test_an_unknown_key_names_the_nearest(quick):
     assert "nearest known key: 'iterations'" in message
 
 
+def test_an_unknown_metric_of_a_kind_names_the_nearest(quick):
+    quick["studies"]["table3"]["metrics"]["n_tests"] = 3
+    message = refusal(quick)
+    assert "studies.table3" in message
+    assert "unknown key 'metrics.n_tests' (nearest known key: 'n_test')" in message
+
+
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
         (["judging"], {"confidence": 95}, "less than 1"),
-        (["studies", "table1", "trajectories", "t10", "flow", "blur"], -0.5, "greater than 0"),
-        (["studies", "table1", "trajectories", "t10", "flow", "blur"], "0.5 px", "valid number"),
+        (["studies", "table1", "flow", "blur"], -0.5, "greater than 0"),
+        (["studies", "table1", "flow", "blur"], "0.5 px", "valid number"),
+        (["studies", "table1", "kind"], "planr", "unknown kind of study 'planr'; did you mean"),
+        (["studies", "table1", "kind"], "images", "unknown key 'metrics.floor_draws'"),
+        (["studies", "table3", "kind"], "planar", "unknown key 'metrics.n_floor'"),
         (["studies", "table1", "datasets"], ["moon"], "unknown data set 'moon'; did you mean"),
-        (["studies", "table1", "methods"], ["nsgf", "otcfm"], "did you mean 'ot_cfm'"),
-        (["studies", "table1", "methods"], ["nsgf++"], "needs networks.phase"),
-        (["studies", "table1", "methods"], ["1-rf"], "prints 'fm'"),
-        (
-            ["studies", "table1", "trajectories", "t10_geomloss", "flow", "backend"],
-            "newton",
-            "method 'nsgf-geomloss' needs a flow under trajectories with steps 10 and backend"
-            " 'geomloss': add one",
-        ),
-        (["studies", "table1", "trajectories", "t10", "flow", "steps"], 9, "method 'nsgf' needs"),
-        (
-            ["studies", "table3", "trajectories", "t5"],
-            {
-                "flow": {"steps": 5, "step_size": 0.2, "blur": 1.0, "backend": "geomloss"},
-                "pool": {"batches": 2},
-            },
-            "method 'nsgf++' needs a flow under trajectories with backend 'newton'",
-        ),
-        (["studies", "table1", "trajectories", "t10", "flow", "backend"], "sinkhorn", "'newton'"),
-        (["studies", "table1", "targets", "flow"], "t100", "no trajectories.t100"),
+        (["studies", "table1", "datasets"], ["mnist"], "has images: write kind: images"),
+        (["studies", "table3", "datasets"], ["moons"], "coefficients is for image sets"),
+        (["studies", "table1", "datasets"], ["moons", "moons"], "listed twice"),
+        (["studies", "table1", "methods"], {"nsgf": {}, "otcfm": {}}, "did you mean 'ot_cfm'"),
+        (["studies", "table1", "methods"], {"nsgf++": {}}, "needs networks.phase"),
+        (["studies", "table1", "methods"], {"1-rf": {}}, "prints 'fm'"),
+        (["studies", "table1", "flow"], None, "learns from a pool: give flow and pool"),
+        (["studies", "table3", "flow", "backend"], "geomloss", "needs flow.backend newton"),
+        (["studies", "table1", "flow", "backend"], "sinkhorn", "'newton'"),
         (["studies", "table1", "targets", "scalings"], [0.9], "lacks 0.8"),
         (["studies", "table1", "targets", "scalings"], [], "at least 1 item"),
         (["studies", "table1", "targets"], None, "no study with targets has 'moons'"),
         (["figures", "targets", "study"], "table1", "datasets and nothing else"),
         (["figures", "figure3", "methods"], ["nsgf++"], "has no 'nsgf++'"),
         (["studies", "table1", "nfe"], [], "needs nfe, which is empty"),
-        (["studies", "table3", "methods"], ["straight"], "takes its NFE from 'nsgf++'"),
+        (["studies", "table1", "nfe"], [0], "greater than or equal to 1"),
+        (["studies", "table3", "methods"], {"straight": {}}, "takes its NFE from 'nsgf++'"),
+        (["studies", "table3", "sweep"], {"flow.blur": [1, 2]}, "'nsgf++', which has 2 cells"),
         (["studies", "table3", "networks", "straight", "net", "patch"], 3, "does not divide"),
         (["studies", "table3", "networks", "straight", "net", "multipliers"], [1, 2, 2], "levels"),
         (["studies", "table3", "networks", "straight", "warmup"], 10**6, "does not end within"),
-        (["studies", "table1", "datasets"], ["moons", "moons"], "listed twice"),
         (["figures", "figure3", "datasets"], ["scurve"], "has no 'scurve'"),
         (["figures", "figure3", "study"], "table2", "which is not given"),
         (
             ["studies", "table1", "networks", "velocity", "net"],
             {"kind": "phase_cnn"},
-            "cannot read",
+            "is a time, not a field",
         ),
-        (["studies", "table3", "networks", "phase", "net"], {"kind": "mlp"}, "not phase_cnn"),
+        (
+            ["studies", "table1", "networks", "velocity", "net"],
+            {"kind": "unet", "channels": 32, "multipliers": [1, 2]},
+            "cannot read points of shape",
+        ),
+        (["studies", "table3", "networks", "phase", "net"], {"kind": "mlp"}, "not a time"),
         (["studies", "table3", "networks", "straight", "net", "heads"], 5, "attention heads"),
-        (["studies", "table1", "metrics", "features"], ["effnet_lite0"], "are for images"),
+        (["studies", "table1", "metrics", "features"], ["effnet_lite0"], "metrics.features"),
         (["studies", "table1", "sampling", "solver"], "rk4", "multiples of 4"),
         (["studies", "table3", "sampling", "solver"], "dopri5", "euler alone"),
         (["studies", "table1", "sampling", "solver"], "dopri5", "does not keep"),
-        (["studies", "table1", "trajectories", "t10", "pool", "shards"], 65, "64 batches"),
+        (["studies", "table1", "pool", "shards"], 65, "64 batches"),
         (["studies", "table3", "shards"], {"sample": 5}, "5 jobs, but 4 batches of 250"),
         (["studies", "table3", "shards"], {"features": 9}, "9 jobs, but 8 batches of 128"),
-        (["studies", "table1", "shards"], {"features": 2}, "a 2-D data set has no features"),
+        (["studies", "table1", "shards"], {"features": 2}, "other data sets have no features"),
         (["figures", "figure3", "nfe"], 100, "is not one of"),
+        (["figures", "figure3", "nfe"], None, "shows nothing: give nfe, one of [10]"),
         (["figures", "figure3", "kind"], "phases", "shows images"),
+        (["figures", "figure3", "kind"], "pahts", "unknown kind of figure 'pahts'; did you mean"),
+        (["figures", "figure3", "kind"], "heatmap", "x is None, none of what study"),
     ],
 )
 def test_what_is_not_possible_is_refused_in_words(quick, path, value, says):
@@ -143,7 +152,7 @@ def test_the_schema_is_the_models(tmp_path):
 
 def test_every_setting_says_its_unit_or_meaning():
     bare = []
-    for name, model in Preset.model_json_schema()["$defs"].items():
+    for name, model in schema.schema()["$defs"].items():
         for key, field in model["properties"].items():
             numeric = "exclusiveMinimum" in field or "minimum" in field
             if numeric and not field.get("description"):
@@ -151,18 +160,38 @@ def test_every_setting_says_its_unit_or_meaning():
     assert bare == []
 
 
+PAPER = Path("config/published/nsgf.yaml")
+
+
 def test_printed_numbers_name_known_methods_and_data_sets():
-    published = load("config/published.yaml", Published)
+    published = published_of(PAPER)
     for table in published.tables.values():
         for metric in table.metrics().values():
             for row in metric.values:
                 assert row.method in published.methods
                 assert set(row.values) <= set(DATASETS)
-    assert {m for m in METHODS if m not in published.methods} == {"straight", "nsgf-geomloss"}
+    ours = {"nsgf", "nsgf++", "fm", "ot_cfm", "1-rf"}
+    assert ours == set(METHODS) & set(published.methods)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_study_of_a_paper_has_a_printed_table(name):
+    studies = load(f"config/{name}.yaml", Preset).studies
+    assert all(s.paper for s in studies.values())
+    assert all(n in published_of(Path(paper_file(s.paper))).tables for n, s in studies.items())
+
+
+def test_a_study_of_no_paper_has_nothing_printed():
+    assert published_of(None) == Published()
+
+
+def test_a_paper_that_is_not_there_is_named_with_those_that_are():
+    with pytest.raises(NsgfError, match="beside it are: nsgf"):
+        published_of(Path("config/published/nsgv.yaml"))
 
 
 def test_table_1_is_transcribed_whole():
-    rows = load("config/published.yaml", Published).tables["table1"].values
+    rows = published_of(PAPER).tables["table1"].values
     assert len(rows) == 18
     assert all(len(row.values) == 5 for row in rows)
     nsgf = {row.nfe: row.values["moons"] for row in rows if row.method == "nsgf"}
@@ -180,7 +209,8 @@ def test_an_unknown_name_is_told_the_presets_and_nothing_else(name):
     with pytest.raises(NsgfError) as caught:
         preset_file(name)
     assert caught.value.what == f"unknown preset '{name}'"
-    assert caught.value.mend.endswith("known: cpu, paper, quick")
+    here = {path.stem for path in Path("config").glob("*.yaml")} - {"datasets"}
+    assert caught.value.mend.endswith(f"known: {', '.join(sorted(here))}")
 
 
 def test_a_preset_that_is_not_yaml_is_found_so_that_its_fault_is_told(tmp_path, monkeypatch):

@@ -12,34 +12,38 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb
 
 from nsgf.artifact import sha256_file, sidecar
-from nsgf.codehash import stage_code
-from nsgf.config.base import load
+from nsgf.config.base import load, parse
 from nsgf.config.preset import Preset
+from nsgf.engine.dag import tasks, tasks_for
+from nsgf.engine.make import make
+from nsgf.engine.task import Task
 from nsgf.errors import NsgfError
-from nsgf.layout import Cell, Layout, figure_cells, figure_inputs
-from nsgf.registry import DATASETS, module_of
+from nsgf.registry import DATASETS, FIGURES, module_of
 from nsgf.report import images, source
 from nsgf.report.panels import FRACTIONS
 from nsgf.stages import figure
+from tests.tasks import given
 
+SHOWN = source.Shown("nsgf++", "nsgf++", "NSGF++")
 STEPS, HANDOVER = 4, 2  # of the toy paths
 M = 12
-FLOW = {"flow": {"steps": STEPS, "step_size": 0.3, "blur": 0.5}, "pool": {"batches": 1}}
 NET = {"net": {"kind": "mlp"}, "iterations": 1, "batch_size": 2, "lr": 0.1}
 PLANAR = {
+    "kind": "planar",
     "datasets": ["moons", "8gaussians"],
-    "methods": ["nsgf", "fm"],
+    "methods": {"nsgf": {}, "fm": {}},
     "train_seeds": 1,
     "nfe": [STEPS],
-    "trajectories": {"t": FLOW},
+    "flow": {"steps": STEPS, "step_size": 0.3, "blur": 0.5},
+    "pool": {"batches": 1},
     "networks": {"velocity": NET, "straight": NET},
-    "sampling": {},
     "metrics": {},
 }
 UNET = NET | {"net": {"kind": "unet", "channels": 32, "multipliers": [1, 2]}}
 IMAGES = PLANAR | {
+    "kind": "images",
     "datasets": ["mnist", "cifar10"],
-    "methods": ["nsgf++", "straight"],
+    "methods": {"nsgf++": {}, "straight": {}},
     "nfe": [],
     "networks": {
         "velocity": UNET,
@@ -47,20 +51,33 @@ IMAGES = PLANAR | {
         "phase": NET | {"net": {"kind": "phase_cnn"}},
     },
 }
-FIGURES = {
+BLURS, ETAS = (0.5, 1.0), (0.2, 0.3, 0.4)
+SWEEP = PLANAR | {
+    "datasets": ["moons"],
+    "methods": {"nsgf": {}},
+    "sweep": {"flow.blur": [*BLURS], "flow.step_size": [*ETAS]},
+}
+KINDS = {
     "paths": {"study": "table1", "datasets": ["moons", "8gaussians"], "nfe": STEPS},
     "panels": {"study": "table1", "datasets": ["moons", "8gaussians"], "nfe": STEPS},
     "phases": {"study": "table3", "datasets": ["mnist", "cifar10"]},
     "trajectories": {"study": "table3", "datasets": ["cifar10"]},
     "neighbours": {"study": "table3", "datasets": ["mnist"]},
+    "heatmap": {
+        "study": "sweep",
+        "datasets": ["moons"],
+        "x": "flow.blur",
+        "y": "flow.step_size",
+        "metric": "w2",
+    },
 }
 PRESET = {
     "name": "toy",
     "title": "Reduced run (toy)",
     "reduced": ["all of it"],
     "seed": 3,
-    "studies": {"table1": PLANAR, "table3": IMAGES},
-    "figures": {kind: {"kind": kind} | settings for kind, settings in FIGURES.items()},
+    "studies": {"table1": PLANAR, "table3": IMAGES, "sweep": SWEEP},
+    "figures": {kind: {"kind": kind} | settings for kind, settings in KINDS.items()},
 }
 
 
@@ -85,78 +102,106 @@ def toy_neighbours(dataset: str) -> dict[str, np.ndarray]:
     return {"samples": samples, "neighbours": samples // 2, "index": np.arange(M)}
 
 
+def toy_table(lost: tuple = ()) -> str:
+    """W2 is least at the larger blur and the middle step size; cells of `lost` were not run."""
+    lines = ["method,dataset,metric,mean,ci_low,ci_high,flow.blur,flow.step_size"]
+    for blur in BLURS:
+        for eta in ETAS:
+            mean = "" if (blur, eta) in lost else 1 - 0.1 * blur + 10 * (eta - 0.3) ** 2
+            low, high = ("", "") if mean == "" else (mean - 0.05, mean + 0.05)
+            lines.append(f"nsgf,moons,w2,{mean},{low},{high},{blur},{eta}")
+            lines.append(f"nsgf,moons,geomloss,7,6,8,{blur},{eta}")
+    return "\n".join(lines) + "\n"
+
+
 @pytest.fixture
 def preset(tmp_path, monkeypatch) -> Path:
     """A working directory with a preset and everything that its figures are drawn from."""
     monkeypatch.chdir(tmp_path)
     path = write_preset({})
-    whole = load(path, Preset)
-    layout = Layout(f"results/{whole.name}")
-    for kind, wanted in whole.figures.items():
-        study = whole.studies[wanted.study]
-        files = iter(figure_inputs(layout, study, wanted))
-        for dataset in wanted.datasets:
-            for cell in figure_cells(study, wanted):
-                file = Path(next(files))
-                file.parent.mkdir(parents=True, exist_ok=True)
-                near = kind == "neighbours"
-                arrays = toy_neighbours(dataset) if near else toy_path(dataset, cell.method)
-                np.savez(file, **arrays)
-                cost = {"nfe": float(cell.nfe or 7.25)}
-                file.with_suffix(".json").write_text(json.dumps({"cost": cost} if near else cost))
+    for kind in KINDS:
+        task = task_of(path, kind)
+        if kind == "heatmap":
+            given(task.inputs["table"], toy_table())
+            continue
+        files = zip(task.inputs["arrays"], task.inputs["cost"], task.settings.panels, strict=True)
+        for arrays, cost, panel in files:
+            Path(arrays).parent.mkdir(parents=True, exist_ok=True)
+            near = kind == "neighbours"
+            made = toy_neighbours(panel.dataset) if near else toy_path(panel.dataset, panel.method)
+            np.savez(arrays, **made)
+            given(arrays)
+            spent = STEPS if DATASETS[panel.dataset].shape == (2,) else 7.25
+            given(cost, json.dumps({"nfe": float(spent)}))
     return path
 
 
 def write_preset(changes: dict) -> Path:
     path = Path("preset.yaml")
-    path.write_text(yaml.safe_dump(PRESET | changes))
+    path.write_text(yaml.safe_dump(PRESET | changes, sort_keys=False))
     return path
+
+
+def task_of(preset: Path, name: str) -> Task:
+    """The task that draws a figure."""
+    every = tasks(load(preset, Preset))
+    return next(t for t in every if t.stage == "figure" and t.unit["figure"] == name)
+
+
+def draw(preset: Path, name: str) -> list[Path]:
+    """Make the files of a figure."""
+    task = task_of(preset, name)
+    make([task])
+    return [Path(path) for path in task.artefacts]
 
 
 def drawn(preset: Path, kind: str):
     """Matplotlib's figure, without the files."""
-    whole = load(preset, Preset)
-    wanted = whole.figures[kind]
-    study = whole.studies[wanted.study]
-    shown = [(d, c) for d in wanted.datasets for c in figure_cells(study, wanted)]
-    files = figure_inputs(Layout("results/toy"), study, wanted)
-    panels = [source.read(Path(f), *which) for f, which in zip(files, shown, strict=True)]
-    return module_of(f"nsgf.report.{kind}").draw(whole, wanted, panels)
+    task = task_of(preset, kind)
+    settings = task.settings
+    if kind == "heatmap":
+        panels = Path(task.inputs["table"])
+    else:
+        files = zip(task.inputs["arrays"], task.inputs["cost"], settings.panels, strict=True)
+        panels = [source.read(Path(a), Path(c), panel) for a, c, panel in files]
+    return module_of(FIGURES[kind].module).draw(settings, settings.figure, panels)
 
 
 def words_of(drawing) -> list[str]:
     return [text.get_text() for text in drawing.texts]
 
 
-@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_figure_is_two_files_with_provenance_and_equal_bytes_when_drawn_again(kind, preset):
-    files = [Path(f"results/toy/figures/{kind}.{ending}") for ending in ("pdf", "png")]
-    figure.run(preset, kind)
+    files = draw(preset, kind)
+    assert files == [Path(f"results/toy/figures/{kind}.{ending}") for ending in ("pdf", "png")]
     first = [file.read_bytes() for file in files]
-    figure.run(preset, kind)
+    draw(preset, kind)
     assert [file.read_bytes() for file in files] == first
     for file in files:
         facts = json.loads(sidecar(file).read_text())
         assert facts["sha256"] == sha256_file(file)
-        assert facts["code"] == stage_code("figure", figure=kind)
-        assert facts["config"]["kind"] == kind
+        assert facts["code"] == task_of(preset, kind).code
+        assert facts["config"]["figure"]["kind"] == kind
         endings = {Path(name).suffix for name in facts["inputs"]}
-        assert endings == {".npz", ".json"}
+        assert endings == ({".csv"} if kind == "heatmap" else {".npz", ".json"})
 
 
 def test_bytes_depend_on_neither_the_process_nor_the_users_matplotlibrc(preset, monkeypatch):
-    figure.run(preset, "neighbours")
-    files = [Path(f"results/toy/figures/neighbours.{ending}") for ending in ("pdf", "png")]
+    files = draw(preset, "neighbours")
     first = [file.read_bytes() for file in files]
     Path("matplotlibrc").write_text("font.size: 20\nsavefig.dpi: 50\npdf.compression: 0\n")
-    code = "from nsgf.cli import main; main(['figure', '--preset', 'preset.yaml', '--figure', "
+    code = "import sys; from nsgf.cli import main; sys.exit(main(sys.argv[1:]))"
     monkeypatch.setenv("PYTHONHASHSEED", "1")
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    subprocess.run([sys.executable, "-c", code + "'neighbours'])"], check=True)
+    words = ["make", "--preset", "preset.yaml", str(files[0])]
+    for file in files:
+        file.unlink()
+    subprocess.run([sys.executable, "-c", code, *words], check=True)
     assert [file.read_bytes() for file in files] == first
 
 
-@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_title_stands_over_a_figure_only_where_the_run_is_reduced(kind, preset):
     assert PRESET["title"] in words_of(drawn(preset, kind))
     assert PRESET["title"] not in words_of(drawn(write_preset({"reduced": []}), kind))
@@ -235,7 +280,7 @@ def test_neighbours_stand_below_their_samples_in_order(preset):
 
 
 def test_the_state_at_a_fraction_is_that_of_each_samples_own_path():
-    panel = source.Panel("mnist", Cell("nsgf++", None), 1.0, toy_path("mnist", "nsgf++"))
+    panel = source.Panel("mnist", SHOWN, 1.0, toy_path("mnist", "nsgf++"))
     path = panel.arrays["path"]
     np.testing.assert_array_equal(source.state_at(panel, 0.0), path[0])
     np.testing.assert_array_equal(source.state_at(panel, 1.0), path[-1])
@@ -255,30 +300,64 @@ def test_a_strip_is_white_between_images_and_has_three_channels():
     np.testing.assert_array_equal(images.strip(colour)[::4, ::4], colour[0].transpose(1, 2, 0))
 
 
+@pytest.mark.parametrize("lost", [(), ((1.0, 0.3),)])
+def test_a_heat_map_shows_each_cell_with_its_interval_and_marks_the_best(lost, preset):
+    given(task_of(preset, "heatmap").inputs["table"], toy_table(lost))
+    drawing = drawn(preset, "heatmap")
+    (axes,) = drawing.axes
+    shown = np.ma.filled(axes.images[0].get_array().astype(float), np.nan)
+    assert shown.shape == (len(ETAS), len(BLURS))
+    assert np.isnan(shown).sum() == len(lost)
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0.5", "1"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["0.2", "0.3", "0.4"]
+    best = [text for text in axes.texts if text.get_weight() == "bold"]
+    least = 0.9 if not lost else 0.95
+    assert [text.get_text() for text in best] == [f"{least:.3g}\n± 0.05"]
+    assert best[0].get_position() == ((1, 1) if not lost else (0, 1))
+    assert "moons: nsgf, w2" in words_of(drawing)
+
+
+def test_a_heat_map_of_a_metric_that_is_not_there_is_refused(preset):
+    given(task_of(preset, "heatmap").inputs["table"], toy_table().replace("w2", "w3"))
+    error = failure(preset, "heatmap")
+    assert "has no w2 over flow.blur and flow.step_size" in error.what
+
+
 def failure(preset: Path, name: str) -> NsgfError:
     with pytest.raises(NsgfError) as caught:
-        figure.run(preset, name)
+        draw(preset, name)
     return caught.value
 
 
 def test_an_unknown_figure_is_named_with_the_nearest(preset):
-    assert "unknown figure 'path'" in failure(preset, "path").what
-    assert "did you mean 'paths'" in failure(preset, "path").mend
+    with pytest.raises(NsgfError) as caught:
+        tasks_for(["results/toy/figures/path.png"], preset)
+    assert "unknown artefact of preset.yaml 'results/toy/figures/path.png'" in caught.value.what
+    assert "did you mean 'results/toy/figures/paths.png'" in caught.value.mend
+
+
+LOST = f"results/toy/samples/moons/fm,nfe={STEPS}/seed0-0"
 
 
 @pytest.mark.parametrize("ending", [".npz", ".json"])
 def test_a_missing_input_is_named_with_the_command_that_makes_it(ending, preset):
-    lost = Path(f"results/toy/samples/moons/fm-{STEPS}/seed0-0{ending}")
-    lost.unlink()
+    Path(LOST + ending).unlink()
     error = failure(preset, "paths")
-    assert str(lost) in error.what
-    assert "make reproduce PRESET=toy ONLY=table1" in error.mend
+    assert LOST + ending in error.what
+    assert f"nsgf make {LOST}{ending}" in error.mend
     assert not Path("results/toy/figures").exists()
 
 
-def test_a_damaged_input_is_named(preset):
-    Path(f"results/toy/samples/moons/fm-{STEPS}/seed0-0.npz").write_bytes(b"PK\x03\x04 no archive")
-    assert f"fm-{STEPS}/seed0-0.npz" in failure(preset, "paths").what
+@pytest.mark.parametrize("stated", [False, True])
+def test_a_damaged_input_is_named(stated, preset):
+    """Whether its provenance tells, or it has been written so."""
+    file = Path(f"{LOST}.npz")
+    file.write_bytes(b"PK\x03\x04 no archive")
+    if stated:
+        given(file)
+    error = failure(preset, "paths")
+    assert str(file) in error.what
+    assert "damaged" in error.what
 
 
 @pytest.mark.parametrize(
@@ -287,15 +366,24 @@ def test_a_damaged_input_is_named(preset):
         ("paths", {"study": "table3", "datasets": ["mnist"], "nfe": None}, "2-D points"),
         ("phases", {"study": "table1", "datasets": ["moons"], "nfe": STEPS}, "shows images"),
         ("panels", {"nfe": 50}, "nfe 50 is not one of"),
+        ("heatmap", {"x": "flow.tol"}, "x is 'flow.tol', none of what study 'sweep' varies"),
+        ("heatmap", {"study": "table1"}, "none of what study 'table1' varies"),
     ],
 )
-def test_a_figure_of_the_wrong_kind_is_refused(kind, changes, says, preset):
-    path = write_preset({"figures": {"x": PRESET["figures"][kind] | changes}})
-    assert says in failure(path, "x").what
+def test_a_figure_of_the_wrong_kind_is_refused(kind, changes, says):
+    with pytest.raises(NsgfError) as caught:
+        parse(PRESET | {"figures": {"x": PRESET["figures"][kind] | changes}}, Preset, "toy")
+    assert says in caught.value.what
 
 
-def test_editing_one_kind_does_not_touch_the_others():
-    codes = {stage_code("figure", figure=kind) for kind in FIGURES}
-    assert len(codes) == len(FIGURES)
+def test_rows_are_drawn_in_the_order_that_a_figure_names(preset):
+    figures = {"paths": PRESET["figures"]["paths"] | {"methods": ["fm", "nsgf"]}}
+    panels = task_of(write_preset({"figures": figures}), "paths").settings.panels
+    assert [p.row for p in panels] == ["fm", "nsgf"] * 2
+
+
+def test_editing_one_kind_does_not_touch_the_others(preset):
+    codes = {task_of(preset, kind).code for kind in KINDS}
+    assert len(codes) == len(KINDS)
     here = Path(figure.__file__).read_text()
     assert not any(f"nsgf.report.{kind}" in here or f"import {kind}" in here for kind in FIGURES)

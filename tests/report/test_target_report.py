@@ -10,34 +10,34 @@ import pytest
 import yaml
 
 from nsgf.artifact import sha256_file, sidecar
-from nsgf.codehash import stage_code
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
+from nsgf.engine.dag import Outline, tasks
+from nsgf.engine.make import make
+from nsgf.engine.task import Task
 from nsgf.errors import NsgfError
-from nsgf.layout import Cell, Layout, sample_units, target_inputs, target_pair
 from nsgf.metrics.interval import Interval, student_t
+from nsgf.ops import publish
 from nsgf.report import source, target_tables, targets
-from nsgf.stages import figure, publish, targets_table
+from nsgf.stages.targets_table import pair
+from tests.tasks import given
 
-ROOT = Path(__file__).parents[2]
 STEPS, PROBLEMS, SEEDS, SAMPLES = 3, 4, 3, 2
 LEVELS = {("geomloss", 0.8): 0.1, ("geomloss", 0.95): 0.03, ("newton", None): 1e-6}
 NET = {"net": {"kind": "mlp"}, "iterations": 1, "batch_size": 2, "lr": 0.1}
 FLOW = {"steps": STEPS, "step_size": 0.3, "blur": 0.5}
+COARSE = {"method": "nsgf", "flow.backend": "geomloss", "flow.scaling": 0.8}
 STUDY = {
+    "kind": "planar",
     "datasets": ["moons", "8gaussians"],
-    "methods": ["nsgf", "nsgf-geomloss"],
+    "methods": {"nsgf": {}, "nsgf-geomloss": COARSE},
     "train_seeds": SEEDS,
     "sample_seeds": SAMPLES,
-    "nfe": [STEPS],
-    "trajectories": {
-        "t": {"flow": FLOW, "pool": {"batches": 2}},
-        "g": {"flow": FLOW | {"backend": "geomloss", "scaling": 0.8}, "pool": {"batches": 2}},
-    },
+    "flow": FLOW,
+    "pool": {"batches": 2},
     "networks": {"velocity": NET},
-    "sampling": {},
     "metrics": {},
-    "targets": {"flow": "t", "problems": PROBLEMS, "scalings": [0.8, 0.95]},
+    "targets": {"problems": PROBLEMS, "scalings": [0.8, 0.95]},
 }
 PRESET = {
     "name": "toy",
@@ -67,28 +67,26 @@ def errors_body(dataset: str) -> dict:
     return about | {"settings": settings}
 
 
-def metric_body(dataset: str, seed: int, sample: int, value: float) -> dict:
+def metric_body(dataset: str, values: dict[tuple[int, int], float]) -> dict:
     """Test points and noise of (seed, sample) move W2 by far more than targets do."""
-    shared = seed + 0.3 * sample
-    rows = [
-        {"metric": m, "value": v, "floor": 0.2, "protocol": "exact", "n": 8}
-        for m, v in (("w2", shared + value), ("w2_squared", 99.0))
-    ]
-    unit = {"dataset": dataset, "seed": seed, "sample": sample}
-    return {"unit": unit, "cost": {"nfe": STEPS}, "facts": {}, "metrics": rows}
+    sets = []
+    for (seed, sample), value in values.items():
+        shared = seed + 0.3 * sample
+        rows = [
+            {"metric": m, "value": v, "floor": 0.2, "protocol": "exact", "n": 8}
+            for m, v in (("w2", shared + value), ("w2_squared", 99.0))
+        ]
+        about = {"seed": seed, "sample": sample, "cost": {"nfe": STEPS}, "facts": {}}
+        sets.append(about | {"metrics": rows})
+    return {"dataset": dataset, "method": "nsgf", "sets": sets}
 
 
 def change_of(seed: int, sample: int) -> float:
     return -0.02 - 0.001 * seed - 0.0005 * sample
 
 
-def write(path: str, body: object) -> None:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps(body))
-
-
 def write_preset(whole: dict) -> Path:
-    Path("preset.yaml").write_text(yaml.safe_dump(whole))
+    Path("preset.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
     return Path("preset.yaml")
 
 
@@ -97,21 +95,25 @@ def preset(tmp_path, monkeypatch) -> Path:
     """A working directory with a preset and what its table on targets is made from."""
     monkeypatch.chdir(tmp_path)
     path = write_preset(PRESET)
-    layout, study = Layout("results/toy"), load(path, Preset).studies["table1"]
-    for dataset in study.datasets:
-        write(layout.targets(dataset), errors_body(dataset))
-        for unit in sample_units(study, dataset):
-            # Exact targets help on moons; on 8gaussians the sign is the training seed's.
-            change = change_of(unit["seed"], unit["sample"])
-            change *= 1 if dataset == "moons" else (-1) ** unit["seed"]
-            for cell, value in zip(target_pair(study), (1 + change, 1.0), strict=True):
-                file = layout.metrics(dataset, cell).format(**unit)
-                write(file, metric_body(dataset, unit["seed"], unit["sample"], value))
+    each = [(seed, sample) for seed in range(SEEDS) for sample in range(SAMPLES)]
+    for dataset in STUDY["datasets"]:
+        given(f"results/toy/metrics/{dataset}/targets.json", json.dumps(errors_body(dataset)))
+        # Exact targets help on moons; on 8gaussians the sign is the training seed's.
+        signs = {k: 1 if dataset == "moons" else (-1) ** k[0] for k in each}
+        exact = {k: 1 + sign * change_of(*k) for k, sign in signs.items()}
+        for row, values in (("nsgf", exact), ("nsgf-geomloss", dict.fromkeys(each, 1.0))):
+            file = f"results/toy/metrics/{dataset}/{row}.json"
+            given(file, json.dumps(metric_body(dataset, values)))
     return path
 
 
+def task_of(preset: Path, stage: str) -> Task:
+    (task,) = (t for t in tasks(load(preset, Preset)) if t.stage == stage)
+    return task
+
+
 def made(preset: Path) -> pd.DataFrame:
-    targets_table.run(preset)
+    make([task_of(preset, "targets-table")])
     return pd.read_csv("results/toy/tables/targets.csv")
 
 
@@ -168,26 +170,32 @@ def test_the_verdict_is_a_plain_sentence(low, high, n, says):
     assert target_tables.verdict(Interval((low + high) / 2, low, high, n)) == says
 
 
+def compared(**changes) -> list[str]:
+    """Rows that are compared in a study whose GeomLoss row has changes."""
+    methods = {"nsgf": {}, "nsgf-geomloss": COARSE | changes}
+    path = write_preset(PRESET | {"studies": {"table1": STUDY | {"methods": methods}}})
+    branch = Outline(load(path, Preset)).branches[0]
+    return [placed.cell.name for placed in pair(branch)]
+
+
 def test_pools_of_unequal_budget_are_not_compared(preset):
-    study = load(preset, Preset).studies["table1"]
-    assert target_pair(study) == (Cell("nsgf", STEPS), Cell("nsgf-geomloss", STEPS))
-    more = STUDY["trajectories"]["g"] | {"pool": {"batches": 3}}
-    unequal = STUDY | {"trajectories": STUDY["trajectories"] | {"g": more}}
-    path = write_preset(PRESET | {"studies": {"table1": unequal}})
-    assert target_pair(load(path, Preset).studies["table1"]) is None
-    assert made(path)["change"].isna().all()
+    assert compared() == ["nsgf", "nsgf-geomloss"]
+    assert compared(**{"flow.blur": 1.0}) == compared(**{"flow.steps": 4}) == []
+    assert compared(**{"pool.batches": 3}) == []
+    assert made(Path("preset.yaml"))["change"].isna().all()
     assert "W2" not in Path("results/toy/tables/targets.md").read_text().split("| data")[0]
 
 
 def test_the_table_is_three_files_with_provenance_and_no_times(preset):
     made(preset)
+    task = task_of(preset, "targets-table")
     for ending in ("csv", "md", "html"):
         file = Path(f"results/toy/tables/targets.{ending}")
         facts = json.loads(sidecar(file).read_text())
         assert facts["sha256"] == sha256_file(file)
-        assert facts["code"] == stage_code("targets-table")
-        expected = target_inputs(Layout("results/toy"), load(preset, Preset))
-        assert sorted(facts["inputs"]) == sorted(expected)
+        assert facts["code"] == task.code
+        assert sorted(facts["inputs"]) == sorted(task.reads)
+    assert len(task.reads) == 2 + 2 * 2
     page = Path("results/toy/tables/targets.md").read_text()
     assert "| moons | GeomLoss, 0.80 | 12 % [9.4, 14] |" in page
     assert "| exact targets lower W2 |" in page
@@ -195,27 +203,39 @@ def test_the_table_is_three_files_with_provenance_and_no_times(preset):
 
 
 def test_the_readme_shows_what_is_published_of_it(preset):
-    shutil.copytree(ROOT / "config", "config")
     made(preset)
-    write("results/published/toy/MANIFEST.json", {"title": "Toy", "commit": "0" * 40})
-    shutil.copytree("results/toy/tables", "results/published/toy/tables")
+    folder = Path("results/published/toy")
+    shutil.copytree("results/toy/tables", folder / "tables")
+    (folder / "MANIFEST.json").write_text(json.dumps({"title": "Toy", "commit": "0" * 40}))
     shown = publish.readme_table()
     assert "| velocity error, mean over the flow | W2 of NSGF |" in shown
     assert shown.count("exact targets lower W2") == 1
 
 
-def test_a_preset_without_targets_says_so(preset):
+def test_a_preset_without_targets_has_no_such_table(preset):
     plain = {k: v for k, v in STUDY.items() if k != "targets"}
     path = write_preset(PRESET | {"studies": {"table1": plain}, "figures": {}})
-    with pytest.raises(NsgfError, match="no study of this preset has targets"):
-        targets_table.run(path)
+    stages = {task.stage for task in tasks(load(path, Preset))}
+    assert "table" in stages
+    assert not stages & {"targets", "targets-table"}
+
+
+def test_errors_are_measured_once_for_a_data_set_in_two_studies(preset):
+    again = STUDY | {"datasets": ["moons"]}
+    path = write_preset(PRESET | {"studies": {"table1": STUDY, "table3": again}})
+    assert len(task_of(path, "targets-table").inputs["errors"]) == 2
+    again = again | {"targets": {"problems": 9, "scalings": [0.8]}}
+    path = write_preset(PRESET | {"studies": {"table1": STUDY, "table3": again}})
+    task = task_of(path, "targets-table")
+    assert task.inputs["errors"][0] == "results/toy/metrics/moons/targets.json"
+    errors = {t.artefacts[0] for t in tasks(load(path, Preset)) if t.stage == "targets"}
+    assert len(errors - set(task.inputs["errors"])) == 1  # named apart
 
 
 def drawn(preset: Path):
-    layout, whole = Layout("results/toy"), load(preset, Preset)
-    files = [Path(layout.targets(d)) for d in STUDY["datasets"]]
-    panels = source.read_targets(files, Path(layout.table("targets")))
-    return targets.draw(whole, whole.figures["targets"], panels)
+    task = task_of(preset, "figure")
+    panels = source.read_targets(map(Path, task.inputs["errors"]), Path(task.inputs["table"]))
+    return targets.draw(task.settings, task.settings.figure, panels)
 
 
 def panels_of(drawing) -> list:
@@ -252,13 +272,15 @@ def test_an_error_of_nought_can_be_drawn():
 
 def test_the_figure_is_two_files_with_provenance_and_equal_bytes_when_drawn_again(preset):
     made(preset)
-    files = [Path(f"results/toy/figures/targets.{ending}") for ending in ("pdf", "png")]
-    figure.run(preset, "targets")
+    task = task_of(preset, "figure")
+    files = [Path(path) for path in task.artefacts]
+    assert files == [Path(f"results/toy/figures/targets.{end}") for end in ("pdf", "png")]
+    make([task])
     first = [file.read_bytes() for file in files]
-    figure.run(preset, "targets")
+    make([task])
     assert [file.read_bytes() for file in files] == first
     facts = json.loads(sidecar(files[0]).read_text())
-    assert facts["code"] == stage_code("figure", figure="targets")
+    assert facts["code"] == task.code
     assert set(facts["inputs"]) == {
         "results/toy/metrics/moons/targets.json",
         "results/toy/metrics/8gaussians/targets.json",
@@ -268,6 +290,6 @@ def test_the_figure_is_two_files_with_provenance_and_equal_bytes_when_drawn_agai
 
 def test_a_missing_input_is_named_with_the_command_that_makes_it(preset):
     with pytest.raises(NsgfError) as caught:
-        figure.run(preset, "targets")
+        make([task_of(preset, "figure")])
     assert "results/toy/tables/targets.csv" in caught.value.what
-    assert caught.value.mend == "make it: make reproduce PRESET=toy"
+    assert caught.value.mend == "make it first: nsgf make results/toy/tables/targets.csv"

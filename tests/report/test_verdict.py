@@ -11,17 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nsgf.artifact import sha256_file
-from nsgf.config.base import load
+from nsgf.config.base import load, parse
+from nsgf.config.cells import cells
 from nsgf.config.preset import Preset
-from nsgf.config.published import Published
+from nsgf.config.published import published_of
+from nsgf.config.study import Study
 from nsgf.metrics.interval import Interval
-from nsgf.report import claims, render, tables
+from nsgf.registry import STUDIES as KINDS
+from nsgf.registry import module_of
+from nsgf.report import finding, render, tables
 from nsgf.report.verdict import Print, claim, separated, verdict
+from nsgf.studies.images import claims as of_images
+from nsgf.studies.planar import claims as of_points
 
 PROTOCOL = "clean-fid; 10k"
 TARGET = Print(3.8, 0.5, PROTOCOL, 10000)
-PUBLISHED = load("config/published.yaml", Published)
-QUICK = load("config/quick.yaml", Preset)
+PUBLISHED = published_of(Path("config/published/nsgf.yaml"))
+STUDIES = load("config/quick.yaml", Preset).studies
 
 
 def judge(low, high, n=3, metric="fid", protocol=PROTOCOL, samples=10000, target=TARGET):
@@ -80,29 +86,39 @@ def test_a_claim_fails_by_one_opposite_and_holds_by_all():
     assert claim([], "lower") == "inconclusive"
 
 
-def measurement(method, seed, sample, value, dataset="moons", nfe=10, metric="w2"):
-    return {
-        "unit": {"method": method, "dataset": dataset, "seed": seed, "sample": sample, "nfe": nfe},
-        "cost": {"nfe": nfe or 12.5},
-        "metrics": [
-            {"metric": metric, "value": value, "floor": 0.2, "protocol": "exact", "n": 1024}
-        ],
-    }
+def measurement(row, values, dataset="moons", metric="w2", study="table1", nfe=None):
+    """Metrics of a row's cell; `values` by (seed, sample)."""
+    cell = next(c for c in cells(STUDIES[study]) if c.name == row)
+    sets = [
+        {
+            "seed": seed,
+            "sample": sample,
+            "cost": {"nfe": nfe or cell.nfe},
+            "metrics": [
+                {"metric": metric, "value": value, "floor": 0.2, "protocol": "exact", "n": 1024}
+            ],
+        }
+        for (seed, sample), value in values.items()
+    ]
+    return {"cell": cell, "dataset": dataset, "method": cell.method, "sets": sets}
 
 
 @pytest.fixture
 def measured():
-    values = {"nsgf": 0.30, "fm": 0.60, "ot_cfm": 0.31}
+    middles = {"nsgf": 0.30, "fm": 0.60, "ot_cfm": 0.31}
+    each = [(seed, sample) for seed in range(3) for sample in range(2)]
     return [
-        measurement(method, seed, sample, base + 0.01 * seed + 0.1 * sample)
-        for method, base in values.items()
-        for seed in range(3)
-        for sample in range(2)
+        measurement(row, {(s, k): middle + 0.01 * s + 0.1 * k for s, k in each})
+        for row, middle in middles.items()
     ]
 
 
+def table(name, measured):
+    return tables.table(name, measured, PUBLISHED, STUDIES[name], 0.95)
+
+
 def test_intervals_are_over_training_seeds_not_over_all_samples(measured):
-    found = tables.table("table1", measured, PUBLISHED, QUICK)
+    found = table("table1", measured)
     row = found[found["mean"].notna() & (found["method"] == "nsgf")].iloc[0]
     assert row["n_seeds"] == 3
     assert row["mean"] == pytest.approx(0.30 + 0.01 + 0.05)
@@ -110,8 +126,8 @@ def test_intervals_are_over_training_seeds_not_over_all_samples(measured):
 
 
 def test_one_training_is_judged_over_sampling_seeds_and_says_so():
-    lines = [measurement("nsgf++", 0, k, 3.0 + k, "mnist", None, "fid") for k in range(3)]
-    found = tables.table("table3", lines, PUBLISHED, QUICK)
+    values = {(0, k): 3.0 + k for k in range(3)}
+    found = table("table3", [measurement("nsgf++", values, "mnist", "fid", "table3", 12.5)])
     row = found[found["mean"].notna()].iloc[0]
     assert row["n_seeds"] == 3
     assert "sampling seeds of one training" in row["protocol"]
@@ -120,7 +136,7 @@ def test_one_training_is_judged_over_sampling_seeds_and_says_so():
 
 
 def test_a_table_has_the_contracts_columns_and_every_printed_cell(measured):
-    found = tables.table("table1", measured, PUBLISHED, QUICK)
+    found = table("table1", measured)
     assert list(found.columns) == tables.COLUMNS
     printed = sum(len(r.values) for r in PUBLISHED.tables["table1"].values)
     assert found["published"].notna().sum() == printed
@@ -130,7 +146,7 @@ def test_a_table_has_the_contracts_columns_and_every_printed_cell(measured):
 
 
 def test_a_shared_network_prints_under_both_names_with_a_mark(measured):
-    found = tables.table("table1", measured, PUBLISHED, QUICK)
+    found = table("table1", measured)
     run = found[found["mean"].notna()].set_index("method")
     assert run.loc["1-rf", "mean"] == run.loc["fm", "mean"]
     assert "same network as fm" in run.loc["1-rf", "protocol"]
@@ -138,12 +154,12 @@ def test_a_shared_network_prints_under_both_names_with_a_mark(measured):
 
 
 def test_tables_render_whole_and_the_csv_reads_back(measured):
-    found = tables.table("table1", measured, PUBLISHED, QUICK)
+    found = table("table1", measured)
     back = pd.read_csv(io.StringIO(render.csv(found)))
     assert back["mean"].dropna().tolist() == pytest.approx(
         found["mean"].dropna().tolist(), rel=1e-5
     )
-    shown = render.display(found, PUBLISHED)
+    shown = render.display(found, tables.labels_of(STUDIES["table1"], PUBLISHED))
     page = render.page("A <b> title", ["a note"], shown)
     assert page.count("<tr>") == len(found) + 1
     assert "A &lt;b&gt; title" in page
@@ -151,41 +167,63 @@ def test_tables_render_whole_and_the_csv_reads_back(measured):
     assert render.markdown_table(shown).count("\n| ") == len(found)
 
 
+def test_a_varied_setting_is_a_column_and_part_of_the_printed_name(measured):
+    rows = {"nsgf": {"flow.blur": [0.5, 1.0]}, "fm": {}, "ot_cfm": {}}
+    study = parse(STUDIES["table1"].model_dump() | {"methods": rows}, Study, "a test")
+    swept = [cell for cell in cells(study) if cell.name == "nsgf"]
+    bodies = [measured[0] | {"cell": cell} for cell in swept] + measured[1:]
+    found = tables.table("table1", bodies, PUBLISHED, study, 0.95)
+    assert list(found.columns) == [*tables.COLUMNS, "flow.blur"]
+    run = found[found["mean"].notna()]
+    assert run.loc[run["method"] == "nsgf", "flow.blur"].tolist() == [0.5, 1.0]
+    assert run.loc[run["method"] != "nsgf", "flow.blur"].isna().all()
+    names = render.display(run, tables.labels_of(study, PUBLISHED))["method"].tolist()
+    assert {"NSGF (flow.blur 0.5)", "NSGF (flow.blur 1)", "OT-CFM"} <= set(names)
+
+
+def test_a_claim_without_evidence_is_not_run_in_the_papers_words():
+    one = finding.not_run(6, PUBLISHED)
+    assert (one.verdict, one.evidence) == ("inconclusive", "not run")
+    assert one.text == PUBLISHED.claims[6]
+    kinds = [module_of(module_of(path).KIND.evidence).CLAIMS for path in KINDS.values()]
+    assert sorted(number for numbers in kinds for number in numbers) == sorted(PUBLISHED.claims)
+
+
 def test_claim_1_needs_the_gradient_flow_rivals(measured):
-    found = tables.table("table1", measured, PUBLISHED, QUICK)
-    finding = claims.lowest_w2(found, PUBLISHED)
-    assert finding.verdict == "inconclusive"
-    assert "interval below that of FM" in finding.evidence
-    assert "not run: JKO-Flow" in finding.evidence
+    found = table("table1", measured)
+    one = of_points.lowest_w2(found, PUBLISHED)
+    assert one.verdict == "inconclusive"
+    assert "interval below that of FM" in one.evidence
+    assert "not run: JKO-Flow" in one.evidence
     worse = found.copy()
     mine = (worse["method"] == "nsgf") & worse["mean"].notna()
     worse.loc[mine, ["mean", "ci_low", "ci_high"]] = [0.9, 0.85, 0.95]
-    assert claims.lowest_w2(worse, PUBLISHED).verdict == "not_reproduced"
+    assert of_points.lowest_w2(worse, PUBLISHED).verdict == "not_reproduced"
 
 
 def test_claim_2_compares_the_first_half_of_the_path():
     early = {"moons": {"nsgf": [0.8, 0.81, 0.82], "fm": [0.5, 0.51, 0.52]}}
-    assert claims.early_motion(early, PUBLISHED).verdict == "reproduced"
+    assert of_points.early_motion(early, PUBLISHED).verdict == "reproduced"
     late = {"moons": {"nsgf": [0.3, 0.31, 0.32], "fm": [0.5, 0.51, 0.52]}}
-    assert claims.early_motion(late, PUBLISHED).verdict == "not_reproduced"
-    assert claims.early_motion({}, PUBLISHED).evidence == "not run"
+    assert of_points.early_motion(late, PUBLISHED).verdict == "not_reproduced"
+    assert of_points.early_motion({}, PUBLISHED).evidence == "not run"
 
 
 def test_claims_on_cost_give_no_verdict_in_a_reduced_run():
     seconds = {"pool": 10.0, "velocity": 100.0, "phase": 30.0, "straight": 100.0}
-    finding = claims.training_cost(seconds, True, PUBLISHED)
-    assert finding.verdict == "inconclusive"
-    assert "NSGF++ / FM = 2.40" in finding.evidence
-    assert claims.training_cost(seconds, False, PUBLISHED).verdict == "not_reproduced"
-    assert claims.training_cost({}, False, PUBLISHED).evidence == "not run"
-    minutes = claims.predictor_time(seconds, 1000, False, PUBLISHED)
+    one = of_images.training_cost(seconds, True, PUBLISHED)
+    assert one.verdict == "inconclusive"
+    assert "NSGF++ / FM = 2.40" in one.evidence
+    assert of_images.training_cost(seconds, False, PUBLISHED).verdict == "not_reproduced"
+    assert of_images.training_cost({}, False, PUBLISHED).evidence == "not run"
+    minutes = of_images.predictor_time(seconds, 1000, False, PUBLISHED)
     assert "20 minutes for 40,000" in minutes.evidence
     assert minutes.verdict == "reproduced"
 
 
 def test_claim_4_never_judges_without_a_fid():
     empty = pd.DataFrame(columns=tables.COLUMNS)
-    assert "Inception weights are not here" in claims.image_rank(empty, PUBLISHED).evidence
+    assert "Inception weights are not here" in of_images.image_rank(empty, PUBLISHED).evidence
     row = {
         "metric": "fid",
         "method": "nsgf++",
@@ -195,27 +233,27 @@ def test_claim_4_never_judges_without_a_fid():
         "n_seeds": 3,
     }
     ours = pd.DataFrame([row])
-    assert claims.image_rank(ours, PUBLISHED).verdict == "reproduced"
+    assert of_images.image_rank(ours, PUBLISHED).verdict == "reproduced"
 
 
 def test_the_stand_in_for_inception_never_enters_a_table(measured):
-    standin = measurement("nsgf", 0, 0, 1.0, metric="fd_standin_inception")
-    found = tables.table("table1", [*measured, standin], PUBLISHED, QUICK)
+    standin = measurement("nsgf", {(0, 0): 1.0}, metric="fd_standin_inception")
+    found = table("table1", [*measured, standin])
     assert not found["metric"].str.contains("standin").any()
 
 
 def test_claim_3_reports_the_hand_over():
     costs = [{"handover_mean": 0.6, "nfe": 20.0}, {"handover_mean": 0.7, "nfe": 22.0}]
-    finding = claims.handover(costs, False, PUBLISHED)
-    assert finding.verdict == "reproduced"
-    assert "0.65" in finding.evidence
-    assert "21.0" in finding.evidence
-    assert claims.handover(costs, True, PUBLISHED).verdict == "inconclusive"
-    assert claims.handover([], False, PUBLISHED).evidence == "not run"
+    one = of_images.handover(costs, False, PUBLISHED)
+    assert one.verdict == "reproduced"
+    assert "0.65" in one.evidence
+    assert "21.0" in one.evidence
+    assert of_images.handover(costs, True, PUBLISHED).verdict == "inconclusive"
+    assert of_images.handover([], False, PUBLISHED).evidence == "not run"
 
 
 def test_the_readme_says_what_is_published_and_nothing_else():
-    from nsgf.stages import publish
+    from nsgf.ops import publish
 
     text = Path("README.md").read_text()
     block = text.split(publish.MARKERS[0])[1].split(publish.MARKERS[1])[0]

@@ -24,7 +24,10 @@ class House(Checkout):
     def __init__(self, folder: Path, whole: dict):
         super().__init__(folder, whole)
         shutil.copytree(
-            ROOT / "src/nsgf", folder / "src/nsgf", ignore=shutil.ignore_patterns("__pycache__")
+            # With the compiled kernels, which take a minute.
+            ROOT / "src/nsgf",
+            folder / "src/nsgf",
+            ignore=shutil.ignore_patterns("*.pyc"),
         )
         self.environment["PYTHONPATH"] = str(folder / "src")
         self.added, self.lines = [], 0

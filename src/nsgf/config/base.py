@@ -81,8 +81,8 @@ def parse(value: object, model: type[ModelType], where: str) -> ModelType:
         raise _explain(error, model, where) from error
 
 
-def part(value: object, model: type[ModelType]) -> ModelType:
-    """Validate settings whose class another setting names, within a larger model.
+def part(value: object, model: type[ModelType], section: str = "") -> ModelType:
+    """Validate settings whose class another setting names, within a larger model's `section`.
 
     Raises:
         ValueError: they are not possible; the message says which and why.
@@ -90,27 +90,28 @@ def part(value: object, model: type[ModelType]) -> ModelType:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise ValueError("; ".join(_problems(error, model))) from error
+        raise ValueError(problems(error, model, section)) from error
 
 
 def _explain(error: ValidationError, model: type[Model], where: str) -> NsgfError:
     return NsgfError(
-        f"configuration {where}: {'; '.join(_problems(error, model))}",
+        f"configuration {where}: {problems(error, model)}",
         "correct the key; every key with its unit is in workflow/schemas/preset.schema.json",
     )
 
 
-def _problems(error: ValidationError, model: type[Model]) -> list[str]:
+def problems(error: ValidationError, model: type[Model], section: str = "") -> str:
+    """All that is wrong with a value for `model`, in words; `section` is where it stands."""
     found = []
     for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"]) or "top level"
+        key = ".".join(str(part) for part in (section, *item["loc"]) if part != "") or "top level"
         if item["type"] == "extra_forbidden":
             found.append(f"unknown key '{key}'{_nearest(str(item['loc'][-1]), model)}")
         else:
             got = item["input"]
             shown = "" if isinstance(got, dict) else f", got {json.dumps(got, default=str)}"
             found.append(f"'{key}': {item['msg'].removeprefix('Value error, ')}{shown}")
-    return found
+    return "; ".join(found)
 
 
 def _nearest(key: str, model: type[Model]) -> str:

@@ -7,6 +7,7 @@ varies settings for all rows that have them. What varies stands in paths and is 
 
 import difflib
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Value = int | float | str | bool
 Case = dict[str, Value | list]
 ABOUT = ("method", "label")  # keys of a case that are no settings
+IN_PATHS = re.compile(r"[A-Za-z0-9_.+-]+")  # values that vary
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def cells(study: "Study") -> tuple[Cell, ...]:
         ValueError: a key or value is not possible, something is missing, or two cells are the same.
     """
     found = [cell for name in study.methods for cell in _of_row(study, name)]
+    _check_sweep(study)
     paths = [cell.path for cell in found]
     if twice := sorted({p for p in paths if paths.count(p) > 1}):
         raise ValueError(f"methods: the cell '{twice[0]}' is there twice")
@@ -87,15 +90,29 @@ def _of_row(study: "Study", name: str) -> Iterator[Cell]:
             if not _applies(key, method):
                 raise ValueError(f"methods.{name}: '{method_name}' has no setting '{key}'")
         swept = {k: list(v) for k, v in study.sweep.items() if _applies(k, method)}
+        swept = {k: v for k, v in swept.items() if k not in settings}  # the row's own word counts
         if method.takes_nfe and "nfe" not in settings:
             if not study.nfe:
                 raise ValueError(f"method '{name}' needs nfe, which is empty")
             swept = {"nfe": list(study.nfe)} | swept
+        if empty := [k for k, v in settings.items() if v == []]:
+            raise ValueError(f"methods.{name}.{empty[0]}: no values")
         listed = {k for k, v in settings.items() if several or isinstance(v, list)} | set(swept)
         for values in expand(settings | swept):
             varied = {k: values[k] for k in values if k in listed}
             label = str(case.get("label", method.label))
             yield _resolved(study, Named(name, method_name, label, varied), method, values)
+
+
+def _check_sweep(study: "Study") -> None:
+    """Every swept setting is one of some method's."""
+    cases = [(n, c) for n, v in study.methods.items() for c in (v if isinstance(v, tuple) else [v])]
+    used = [METHODS[str(case.get("method", name))] for name, case in cases]
+    for key, values in study.sweep.items():
+        if not values:
+            raise ValueError(f"sweep.{key}: no values")
+        if not any(_applies(key, method) for method in used):
+            raise ValueError(f"sweep: none of the methods has a setting '{key}'")
 
 
 def _method(name: str, method_name: str) -> Method:
@@ -151,13 +168,14 @@ def _resolved(study: "Study", named: Named, method: Method, values: dict[str, Va
     }
     known = ("nfe", "flow.", "pool.", "training.", "networks.", "sampling.")
     if unknown := [k for k in values if not k.startswith(known)]:
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        raise ValueError(
-            f"methods.{named.name}: unknown key '{unknown[0]}'"
-            + (f" (nearest: '{near[0]}...')" if near else "")
-        )
+        near = difflib.get_close_matches(unknown[0], _keys(study), n=1, cutoff=0.5)
+        hint = f" (nearest known key: '{near[0]}')" if near else ""
+        raise ValueError(f"methods.{named.name}: unknown key '{unknown[0]}'{hint}")
+    for key, value in named.varied.items():
+        if not IN_PATHS.fullmatch(str(value)):
+            raise ValueError(f"methods.{named.name}: {key} is {value!r}, which no path can hold")
     nfe = values.get("nfe") if method.takes_nfe else None
-    if nfe is not None and (not isinstance(nfe, int) or nfe < 1):
+    if nfe is not None and (type(nfe) is not int or nfe < 1):
         raise ValueError(f"methods.{named.name}: nfe is {nfe}, not a count of 1 or more")
     if method.needs_pool and not method.two_phase:
         nfe = flow.steps
@@ -165,6 +183,15 @@ def _resolved(study: "Study", named: Named, method: Method, values: dict[str, Va
     return Cell(
         named.name, named.method, named.label, named.varied, nfe, flow, pool, networks, sampling
     )
+
+
+def _keys(study: "Study") -> list[str]:
+    """Every setting that a row can give."""
+    sections = {"flow": study.flow, "pool": study.pool, "sampling": study.sampling}
+    sections |= {f"networks.{name}": training for name, training in study.networks.items()}
+    found = {f"{s}.{key}" for s, model in sections.items() if model for key in model.model_dump()}
+    some = next(iter(study.networks.values()), None)
+    return sorted(found | {f"training.{key}" for key in (some.model_dump() if some else ())})
 
 
 def _changed(model, section: str, values: Mapping[str, Value]):
@@ -184,10 +211,7 @@ def _changed(model, section: str, values: Mapping[str, Value]):
             hint = f" (nearest known key: '{near[0]}')" if near else ""
             raise ValueError(f"unknown key '{section}.{key}'{hint}")
         place[last] = value
-    try:
-        return part(body, type(model))
-    except ValueError as error:
-        raise ValueError(f"{section}: {error}") from error
+    return part(body, type(model), section)
 
 
 def _in(key: str, section: str) -> bool:

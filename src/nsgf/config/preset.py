@@ -57,8 +57,8 @@ class Preset(Model):
         absent += [m for m in figure.methods if m not in study.methods]
         if absent:
             raise ValueError(f"figures.{name}: study '{figure.study}' has no '{absent[0]}'")
-        for key in kind.needs:
-            _check_axis(name, figure, study, key)
+        if kind.axes:
+            _check_axes(name, figure, study)
         for dataset in figure.datasets if kind.shows else ():
             spec = DATASETS[dataset]
             if not (spec.is_image if kind.shows == "images" else spec.shape == (2,)):
@@ -69,20 +69,33 @@ class Preset(Model):
         known = sorted({c.nfe for c in cells(study) if c.nfe})
         if figure.nfe is not None and figure.nfe not in known:
             raise ValueError(f"figures.{name}: nfe {figure.nfe} is not one of {known}")
-        if not shown_cells(study, figure):
+        shown = shown_cells(study, figure)
+        if not shown:
             raise ValueError(f"figures.{name} shows nothing: give nfe, one of {known}")
-        if kind.reads == "paths" and study.sampling.solver == "dopri5":
+        if kind.reads == "paths" and any(c.sampling.solver == "dopri5" for c in shown):
             raise ValueError(
                 f"figures.{name} shows states on the way, which solver dopri5 does not keep"
             )
 
 
-def _check_axis(name: str, figure: Figure, study: Study, axis: str) -> None:
-    varied = sorted({key for cell in cells(study) for key in cell.varied})
-    if getattr(figure, axis) not in varied:
+def _check_axes(name: str, figure: Figure, study: Study) -> None:
+    every = [c for c in cells(study) if not figure.methods or c.name in figure.methods]
+    varied = sorted({key for cell in every for key in cell.varied})
+    for axis in ("x", "y"):
+        if getattr(figure, axis) not in varied:
+            raise ValueError(
+                f"figures.{name}: {axis} is {getattr(figure, axis)!r}, none of what study"
+                f" '{figure.study}' varies: {', '.join(varied) or 'nothing'}"
+            )
+    places = [
+        (c.name, c.varied[figure.x], c.varied[figure.y])
+        for c in every
+        if {figure.x, figure.y} <= set(c.varied)
+    ]
+    if len(set(places)) < len(places):
         raise ValueError(
-            f"figures.{name}: {axis} is {getattr(figure, axis)!r}, none of what study"
-            f" '{figure.study}' varies: {', '.join(varied) or 'nothing'}"
+            f"figures.{name}: study '{figure.study}' varies more than {figure.x} and {figure.y}:"
+            f" {', '.join(varied)}; a map shows two"
         )
 
 

@@ -69,28 +69,28 @@ class Study(Model):
     @model_validator(mode="before")
     @classmethod
     def _metrics_of_the_kind(cls, values):
-        """Read `metrics` as the kind's settings, and the flow's pool from one place."""
+        """Read `metrics` as the kind's settings."""
         if isinstance(values, dict) and isinstance(values.get("metrics"), dict):
             kind = _known(STUDIES, values.get("kind", "planar"), "kind of study")
-            try:
-                metrics = part(values["metrics"], module_of(kind).KIND.metrics)
-            except ValueError as error:
-                raise ValueError(f"metrics: {error}") from error
-            return values | {"metrics": metrics}
+            model = module_of(kind).KIND.metrics
+            return values | {"metrics": part(values["metrics"], model, "metrics")}
         return values
 
     @model_validator(mode="after")
     def _is_possible(self):
+        if twice := [d for d in self.datasets if self.datasets.count(d) > 1]:
+            raise ValueError(f"datasets: '{twice[0]}' is listed twice")
         shapes = {_known(DATASETS, name, "data set").shape for name in self.datasets}
         for name in self.networks:
             _known(NETWORKS, name, "network")
         for cell in cells(self):
             self._check_cell(cell)
-        for name, training in self.networks.items():
+        trained = [self.networks, *(cell.networks for cell in cells(self))]
+        for name, training in (item for networks in trained for item in networks.items()):
             for shape in shapes:
                 _check_net(name, training.net, shape)
         self._check_targets()
-        _check_sampling(self.sampling, self.shards, cells(self))
+        _check_sampling(self.shards, cells(self))
         module_of(_known(STUDIES, self.kind, "kind of study")).KIND.check(self)
         return self
 
@@ -106,8 +106,17 @@ class Study(Model):
 
     def _check_cell(self, cell: Cell):
         method = METHODS[cell.method]
-        if method.nfe_of and method.nfe_of not in self.methods:
-            raise ValueError(f"method '{cell.name}' takes its NFE from '{method.nfe_of}': list it")
+        if method.nfe_of:
+            spent = [c for c in cells(self) if c.name == method.nfe_of]
+            if not spent:
+                raise ValueError(
+                    f"method '{cell.name}' takes its NFE from '{method.nfe_of}': list it"
+                )
+            if spent[1:]:
+                raise ValueError(
+                    f"method '{cell.name}' takes its NFE from '{method.nfe_of}', which has"
+                    f" {len(spent)} cells: leave '{cell.name}' out, or vary nothing"
+                )
         if not method.needs_pool:
             return
         pool = Trajectories(flow=cell.flow, pool=cell.pool).pool
@@ -128,12 +137,13 @@ def _known(table, name: str, what: str):
         raise ValueError(f"{error.what}; {error.mend}") from error
 
 
-def _check_sampling(sampling: Sampling, shards: Shards, every: tuple[Cell, ...]) -> None:
-    if shards.sample > (most := -(-sampling.n_samples // sampling.batch_size)):
-        raise ValueError(
-            f"shards.sample: {shards.sample} jobs, but {most} batches of {sampling.batch_size}"
-        )
+def _check_sampling(shards: Shards, every: tuple[Cell, ...]) -> None:
     for cell in every:
+        sampling = cell.sampling
+        if shards.sample > (most := -(-sampling.n_samples // sampling.batch_size)):
+            raise ValueError(
+                f"shards.sample: {shards.sample} jobs, but {most} batches of {sampling.batch_size}"
+            )
         method, solver = METHODS[cell.method], cell.sampling.solver
         if solver == "rk4" and method.takes_nfe and cell.nfe % 4:
             raise ValueError(

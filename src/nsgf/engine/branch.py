@@ -92,8 +92,13 @@ class Branch:
         found: dict[str, Placed] = {}
         for cell in sorted(cells(self.study), key=lambda c: METHODS[c.method].nfe_of is not None):
             other = METHODS[cell.method].nfe_of
-            found[cell.path] = self._place(cell, found[other].samples if other else "")
+            found[cell.path] = self._place(cell, self._spent(found, other))
         return tuple(found[cell.path] for cell in cells(self.study))
+
+    @staticmethod
+    def _spent(found: dict[str, Placed], other: str | None) -> str:
+        """Samples whose cost a cell spends; "" for cells that spend their own."""
+        return next((p.samples for p in found.values() if other and p.cell.name == other), "")
 
     def cell(self, name: str) -> Placed:
         """The first cell of a row."""
@@ -109,7 +114,7 @@ class Branch:
     def reference(self) -> str:
         """What samples are compared with, without ending."""
         key = [self.study.kind, deciding(self.study.metrics), self._measured_by]
-        key += [self._counts] if self.kind.by_set else []
+        key += [deciding(self.study.compute), *([self._counts] if self.kind.by_set else [])]
         name = self.names.of(f"samples/{self.dataset}", "reference", key)
         return self.layout.path("samples", self.dataset, name, "test")
 

@@ -83,9 +83,14 @@ def _draw_map(axes, mine: pd.DataFrame, x, y, limits) -> None:
 
 def _label(axes, x, y, first: bool) -> None:
     (xname, xs), (yname, ys) = x, y
-    axes.set_xticks(range(len(xs)), [f"{v:g}" for v in xs])
+    axes.set_xticks(range(len(xs)), [_word(v) for v in xs])
     axes.set_xlabel(xname, fontsize=SMALL, labelpad=2)
     axes.tick_params(labelsize=SMALL - 0.5, length=2, width=0.5, pad=2, bottom=True, left=first)
-    axes.set_yticks(range(len(ys)), [f"{v:g}" for v in ys] if first else [])
+    axes.set_yticks(range(len(ys)), [_word(v) for v in ys] if first else [])
     if first:
         axes.set_ylabel(yname, fontsize=SMALL, labelpad=2)
+
+
+def _word(value) -> str:
+    """A setting's value, short."""
+    return f"{value:g}" if isinstance(value, int | float) else str(value)

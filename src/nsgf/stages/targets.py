@@ -1,6 +1,7 @@
 """How wrong a solver's training targets are, on each data set, as one .json."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from nsgf.config.targets import SOLVERS, TargetsStage
 from nsgf.engine.branch import Branch
@@ -39,7 +40,7 @@ def _task(branch: Branch) -> Task:
     return branch.task(
         "targets",
         "targets",
-        "",
+        Path(errors_file(branch)).stem.removeprefix("targets"),
         {"dataset": branch.dataset},
         settings=_settings(branch),
         inputs={"data": files} if files else {},

@@ -27,6 +27,9 @@ PASSES = {"inception": 2, "effnet_lite0": 1, "classifier": 2}  # features, and p
 OT_POWER = 2.3  # of n in the time of exact optimal transport, as measured from 256 to 1024 points
 
 
+MEASURED = ("planar", "images")  # kinds of studies whose measuring has a model
+
+
 @dataclass(frozen=True)
 class Work:
     """The work of one job.
@@ -50,8 +53,8 @@ def work_of(job: Job, preset: Preset) -> Work:
     """The work of `job`; of a stage without a model, its start alone."""
     study = preset.studies.get(job.study)
     start = Counter({f"start {job.stage}": 1.0})
-    if job.stage not in MODELS or study is None:
-        return Work("", "cpu", start)
+    if study is None or not _has_model(job, study):
+        return Work("", "cpu", start, modelled=job.stage not in MODELS)
     device = "cuda" if job.resources.gpu and study.compute.device != "cpu" else "cpu"
     units = job.units
     parts = [MODELS[job.stage](job.settings, study, unit) for unit in units]
@@ -60,7 +63,17 @@ def work_of(job: Job, preset: Preset) -> Work:
     image = "image" if DATASETS[units[0]["dataset"]].is_image else "planar"
     kind = f"{job.stage} {image} {parts[0].kind}".strip()
     held = max(part.host_mb + (part.net_mb if device == "cpu" else 0) for part in parts)
-    return Work(kind, device, dict(start), held, all(part.modelled for part in parts))
+    return Work(kind, device, dict(start), held)
+
+
+def _has_model(job: Job, study: Study) -> bool:
+    """Whether there is one of its stage, and of the networks or the metrics that it is about."""
+    if job.stage in ("reference", "features", "evaluate"):
+        return study.kind in MEASURED
+    nets = [job.settings.training] if job.stage == "train" else []
+    if job.stage == "sample":
+        nets = [study.networks[name] for name in METHODS[job.settings.method].networks]
+    return job.stage in MODELS and all(is_known(training.net) for training in nets)
 
 
 @dataclass(frozen=True)
@@ -71,7 +84,6 @@ class Part:
     amounts: Counter
     host_mb: float = 0.0
     net_mb: float = 0.0
-    modelled: bool = True
 
 
 def _shape(unit: Unit) -> tuple[int, ...]:
@@ -111,8 +123,7 @@ def _train(stage, study: Study, unit: Unit) -> Part:
         made = (pool.window + training.iterations / pool.renew_every) * flow.steps
         amounts += _solves("pool", flow, flow.backend, made, pool.batch_size, math.prod(shape))
     held = (16 * size.parameters + 8 * training.batch_size * size.activations) / 1e6
-    known = is_known(training.net)
-    return Part(f"{stage.network} {training.net.kind}", amounts, net_mb=held, modelled=known)
+    return Part(f"{stage.network} {training.net.kind}", amounts, net_mb=held)
 
 
 def _sample(stage, study: Study, unit: Unit) -> Part:
@@ -131,8 +142,7 @@ def _sample(stage, study: Study, unit: Unit) -> Part:
     )
     d, rows = math.prod(shape), min(n, stage.sampling.batch_size)
     kept = 4 * d * (stage.sampling.path_samples * nfe + 2 * n) / 1e6
-    held = rows * size.activations / 1e6
-    return Part(field.kind, amounts, kept, held, is_known(field))
+    return Part(field.kind, amounts, kept, rows * size.activations / 1e6)
 
 
 def share(n: int, unit: Unit, shards: int) -> float:
@@ -162,7 +172,7 @@ def _targets(stage, study: Study, unit: Unit) -> Part:
 
 def _reference(stage, study: Study, unit: Unit) -> Part:
     metrics = stage.metrics
-    if stage.sets:
+    if stage.kind == "planar":
         return Part("", _planar(stage, metrics.floor_draws + 1, metrics.n_test))
     amounts = _distances(metrics) + _passes(metrics, metrics.n_test + metrics.n_floor)
     if "classifier" in metrics.features:
@@ -173,8 +183,8 @@ def _reference(stage, study: Study, unit: Unit) -> Part:
 
 def _evaluate(stage, study: Study, unit: Unit) -> Part:
     metrics, n, shape = stage.metrics, study.sampling.n_samples, _shape(unit)
-    if stage.kind != "images":
-        return Part("", _planar(stage, 1, max(n, getattr(metrics, "n_test", n))))
+    if stage.kind == "planar":
+        return Part("", _planar(stage, 1, max(n, metrics.n_test)))
     one = _distances(metrics)
     if study.shards.features == 1:
         one += _passes(metrics, n)
@@ -186,7 +196,7 @@ def _evaluate(stage, study: Study, unit: Unit) -> Part:
 def _planar(stage, solves: int, n: int) -> Counter:
     count = len(stage.sets)
     amounts = Counter({"transport": count * solves * n**OT_POWER, "file": count})
-    priced = sum(sample < getattr(stage.metrics, "geomloss_samples", 0) for _, sample in stage.sets)
+    priced = sum(sample < stage.metrics.geomloss_samples for _, sample in stage.sets)
     if priced:
         amounts["metric geomloss pair"] = priced * n**2
     return amounts
