@@ -1,6 +1,5 @@
 """A small checkout in a temporary folder, and presets shrunk to what a test can run."""
 
-import copy
 import json
 import os
 import shutil
@@ -8,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -34,8 +33,8 @@ TINY_METRICS = {
 
 
 def preset(name: str) -> dict:
-    """A committed preset, to be changed."""
-    return copy.deepcopy(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+    """A committed preset, to be changed; what YAML shares between its parts is not shared here."""
+    return json.loads(json.dumps(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())))
 
 
 def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
@@ -68,6 +67,35 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
         study.pop("shards", None)  # a few samples are one batch
         study["targets"] |= {"problems": 2, "scalings": [0.5, 0.8]}
         study["metrics"] |= TINY_METRICS[study["kind"]]
+    return whole
+
+
+def planar(name: str, methods: Sequence[str], size: dict | None = None, **changes) -> dict:
+    """Quick's 2-D study alone, on moons, without figures and targets.
+
+    Args:
+        name: of the preset.
+        methods: those of quick's that stay.
+        size: arguments of `shrink`.
+        changes: to the study.
+    """
+    whole = shrink(preset("quick") | {"name": name, "figures": {}}, **size or {})
+    study = whole["studies"]["table1"]
+    study |= {"datasets": ["moons"], "targets": None}
+    study["methods"] = {method: study["methods"][method] for method in methods}
+    return whole | {"studies": {"table1": study | changes}}
+
+
+def both_kinds(name: str, samples: int) -> dict:
+    """Quick's DAG on moons and MNIST: every kind of artefact, as small as it goes."""
+    whole = shrink(preset("quick") | {"name": name}, samples=samples)
+    points, images = whole["studies"]["table1"], whole["studies"]["table3"]
+    points["datasets"] = ["moons"]
+    points["methods"] = {m: points["methods"][m] for m in ("nsgf", "nsgf-geomloss", "fm")}
+    images["train_seeds"], images["metrics"]["features"] = 1, ["classifier"]
+    for figure in ("figure3", "figure4"):
+        whole["figures"][figure] |= {"datasets": ["moons"], "methods": ["nsgf", "fm"]}
+    whole["figures"]["targets"]["datasets"] = ["moons", "mnist"]
     return whole
 
 
