@@ -8,6 +8,7 @@ from tests.chaos.attempts import Run
 from tests.slurm.use import users_of
 from tests.workflow.checkout import Checkout
 
+DIGESTS = "digests-"  # what is known of large files, for the next run
 PROVENANCE = ".prov.json"  # tells of resuming, of the machine and of the commit
 
 
@@ -48,7 +49,8 @@ def locks(checkout: Checkout) -> Iterator[str]:
 
 def leftovers(checkout: Checkout) -> Iterator[str]:
     """State that nobody will take up, and files that were never finished."""
-    yield from (f"state {p.name}" for p in checkout.state("*"))
+    kept = (p for p in checkout.state("*") if not p.name.startswith(DIGESTS))
+    yield from (f"state {p.name}" for p in kept)
     yield from (f"temporary file {p}" for p in checkout.results.rglob(".*.tmp*"))
     marks = checkout.folder / ".snakemake/slurm-run"
     yield from [f"mark {marks.name}"] if marks.exists() else []

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -165,15 +166,15 @@ class Checkout:
             text=True,
         )
 
-    def jobs(self, stage: str = "") -> list[psutil.Process]:
-        """Live `nsgf` processes of this checkout."""
+    def jobs(self, kind: str = "") -> list[psutil.Process]:
+        """Live `nsgf` processes of this checkout; `kind` is that of their jobs, such as train."""
         found = []
         for process in psutil.process_iter(["cmdline", "cwd"]):
             words = process.info["cmdline"] or []
             if process.info["cwd"] == str(self.folder) and any(
                 Path(w).name == "nsgf" for w in words[:3]
             ):
-                found += [process] if not stage or stage in words else []
+                found += [process] if f"-{kind}" in f"-{job_of(words)}-" else []
         return found
 
     def state(self, pattern: str) -> list[Path]:
@@ -194,6 +195,11 @@ class Checkout:
     def provenance(self, path: Path) -> dict:
         """The sidecar of an artefact."""
         return json.loads(Path(f"{path}.prov.json").read_text())
+
+
+def job_of(words: Sequence[str]) -> str:
+    """The job that a command does, by its name; "" if it does none."""
+    return next((job for word, job in pairwise(words) if word == "--job"), "")
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120):
