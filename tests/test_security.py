@@ -6,9 +6,7 @@ import io
 import json
 import pickle
 import re
-import shutil
 import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
