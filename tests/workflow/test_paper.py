@@ -11,13 +11,13 @@ import pytest
 from nsgf.artifact import SIDECAR, write_npy
 from nsgf.cli import main
 from nsgf.config.base import load
-from nsgf.config.metrics import FEATURE_BATCH
 from nsgf.config.preset import Preset
 from nsgf.data import images
 from nsgf.engine.dag import jobs, targets, tasks, write_snapshot
 from nsgf.engine.make import make
 from nsgf.engine.provenance import account, record
 from nsgf.metrics import features, inception
+from nsgf.shards import FEATURE_BATCH
 from nsgf.studies.images import measure
 from nsgf.threads import set_threads
 from tests.workflow.checkout import Checkout, preset, shrink
@@ -49,7 +49,7 @@ def test_the_paper_preset_dry_runs_clean(tmp_path):
     result = Checkout(tmp_path, preset("paper")).reproduce("--dry-run")
     assert result.returncode == 0, result.stdout + result.stderr
     log = result.stdout + result.stderr
-    assert "cifar10-train-velocity-0" in log
+    assert "cifar10-train-velocity" in log
     assert "cifar10-sample-nsgf++-23" in log
     assert "cifar10-features-straight-11" in log
     assert "This was a dry-run" in log
