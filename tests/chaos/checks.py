@@ -9,7 +9,6 @@ from tests.slurm.use import users_of
 from tests.workflow.checkout import Checkout
 
 DIGESTS = "digests-"  # what is known of large files, for the next run
-PROVENANCE = ".prov.json"  # tells of resuming, of the machine and of the commit
 
 
 def wrong(run: Run, undisturbed: dict[str, bytes]) -> list[str]:
@@ -25,7 +24,7 @@ def wrong(run: Run, undisturbed: dict[str, bytes]) -> list[str]:
 
 def results_of(checkout: Checkout) -> dict[str, bytes]:
     """Every artefact, without its provenance."""
-    return {n: b for n, b in checkout.artefacts().items() if not n.endswith(PROVENANCE)}
+    return checkout.artefacts(provenance=False)
 
 
 def differences(here: dict[str, bytes], there: dict[str, bytes]) -> Iterator[str]:

@@ -185,9 +185,14 @@ class Checkout:
         """Every table, by name."""
         return {p.name: p.read_bytes() for p in sorted((self.results / "tables").glob("*.csv"))}
 
-    def artefacts(self) -> dict[str, bytes]:
-        """Everything but times, by path below the results."""
+    def artefacts(self, provenance: bool = True) -> dict[str, bytes]:
+        """Everything but times, by path below the results.
+
+        Args:
+            provenance: it too, which tells of resuming, of the machine and of the commit.
+        """
         files = [p for p in self.results.rglob("*") if p.is_file()]
+        files = [p for p in files if provenance or not p.name.endswith(".prov.json")]
         named = {str(p.relative_to(self.results)): p for p in files}
         skipped = ("timings/", "report.html")
         return {n: p.read_bytes() for n, p in named.items() if not n.startswith(skipped)}
