@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_run
-from tests.workflow.checkout import Checkout, preset, shrink
+from tests.workflow.checkout import Checkout, planar
 
 Watched = tuple[Checkout, list[dict], int]
 
@@ -16,12 +16,9 @@ Watched = tuple[Checkout, list[dict], int]
 @pytest.fixture(scope="session")
 def watched(tmp_path_factory) -> Watched:
     """A run of the 2-D study with one method; what `nsgf watch` said of it, and its exit code."""
-    whole = shrink(preset("quick") | {"name": "tiny"}, iterations=200, samples=256)
-    study = whole["studies"]["table1"]
-    study |= {"datasets": ["moons"], "methods": ["nsgf"], "train_seeds": 1, "targets": None}
-    study["networks"]["velocity"] |= {"iterations": 6000, "log_every": 10}
-    del study["trajectories"]["t10_geomloss"], whole["studies"]["table3"]
-    whole["figures"] = {}
+    whole = planar("tiny", ["nsgf"], {"iterations": 200, "samples": 256}, train_seeds=1)
+    velocity = whole["studies"]["table1"]["networks"]["velocity"]
+    velocity |= {"iterations": 6000, "log_every": 10}
     checkout = Checkout(tmp_path_factory.mktemp("watched"), whole)
     words = "--wait", "--json"
     watch = subprocess.Popen(

@@ -4,6 +4,7 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_every_file_is_described_by_its_digest_size_and_format(crate):
     held = [p for p in crate.rglob("*") if p.is_file() and p.name != "ro-crate-metadata.json"]
     assert len(held) > 100
     for path in held:
-        entity = known[str(path.relative_to(crate)).replace("+", "%2B")]
+        entity = known[quote(str(path.relative_to(crate)))]
         assert entity["sha256"] == sha256_file(path)
         assert entity["contentSize"] == str(path.stat().st_size)
         assert entity["encodingFormat"]
@@ -70,14 +71,17 @@ def test_every_file_is_described_by_its_digest_size_and_format(crate):
 
 def test_a_job_tells_its_command_tool_inputs_results_and_times(crate):
     known = entities(crate)
-    job = known["#job/moons-train-velocity-t10-0"]
-    assert job["description"].startswith("nsgf train --config results/small/config/")
+    job, preset = known["#job/moons-train-velocity-0"], "results/small/config/preset.json"
+    command = f"nsgf make --preset {preset} --job moons-train-velocity-0"
+    assert job["description"] == command
     assert job["instrument"] == {"@id": "src/nsgf/stages/train.py"}
-    assert {"@id": "results/small/config/table1/train-velocity-t10.json"} in job["object"]
+    assert {"@id": preset} in job["object"]
+    assert {"@id": "results/small/pools/moons/flow/seed1/shard0/v.npy"} in job["object"]
     results = [r["@id"] for r in job["result"]]
-    assert "results/small/models/moons/velocity-t10/seed0.safetensors" in results
+    assert "results/small/models/moons/velocity/seed0.safetensors" in results
+    assert "results/small/models/moons/velocity/seed1.safetensors" in results
     assert known["#run"]["startTime"] <= job["startTime"] < job["endTime"]
-    assert known["#control/moons-train-velocity-t10-0"]["object"] == {"@id": job["@id"]}
+    assert known["#control/moons-train-velocity-0"]["object"] == {"@id": job["@id"]}
     for reference in [*job["object"], *job["result"], *job["additionalProperty"]]:
         assert reference["@id"] in known
 
@@ -90,8 +94,8 @@ def test_large_kinds_can_be_left_out_and_are_named_by_digest(small, tmp_path):
         names = archive.namelist()
         archive.extractall(tmp_path / "out")
     assert not [n for n in names if "/pools/" in n or "/samples/" in n]
-    path = "results/small/samples/moons/fm-10/seed0-0.npy"
-    entity = entities(tmp_path / "out")[f"#not-included/{path}"]
+    path = "results/small/samples/moons/fm,nfe=10/seed0-0.npy"
+    entity = entities(tmp_path / "out")[f"#not-included/{quote(path)}"]
     assert entity["sha256"] == sha256_file(small.folder / path)
     said = verdict(out, tmp_path)
     assert said.startswith("exit code 0")

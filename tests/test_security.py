@@ -6,10 +6,7 @@ import io
 import json
 import pickle
 import re
-import shlex
-import shutil
 import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -18,16 +15,16 @@ import numpy as np
 import pytest
 import torch
 
-from nsgf import artifact, state
+from nsgf.artifact import sha256_file, sidecar
 from nsgf.cli import main
-from nsgf.config.base import load
+from nsgf.config.base import Model, load
 from nsgf.config.preset import Preset
 from nsgf.data import decode
 from nsgf.data.sources import Source
+from nsgf.engine import provenance, state
 from nsgf.errors import NsgfError
-from nsgf.jobs import jobs
 from nsgf.private import leaks, redact
-from tests import tiny_run
+from tests import tasks, tiny_run
 from tests.foreign import foreign
 from tests.workflow.checkout import ROOT, Checkout
 
@@ -132,11 +129,11 @@ PACKED = {
     "torch": torch_file,
 }
 PLACES = {
-    "pools/moons/t10/seed0/shard0/x.npy": "moons-train-velocity-t10-0",
-    "models/moons/straight/seed0.safetensors": "moons-sample-fm-10-0",
-    "samples/moons/fm-10/seed0-0.npy": "moons-evaluate-fm-10-0",
-    "samples/moons/fm-10/seed0-0.npz": "figure-figure3",
-    "samples/moons/nsgf-10/seed0-0.npz": "claims",
+    "pools/moons/flow/seed0/shard0/x.npy": "moons-train-velocity-0",
+    "models/moons/straight/seed0.safetensors": "moons-sample-fm_nfe-10-0",
+    "samples/moons/fm,nfe=10/seed0-0.npy": "moons-evaluate-fm_nfe-10",
+    "samples/moons/fm,nfe=10/seed0-0.npz": "figure-figure3",
+    "samples/moons/nsgf/seed0-0.npz": "claims",
 }
 
 
@@ -153,24 +150,31 @@ def test_the_hostile_object_is_hostile(tmp_path, packed):
     assert trace.exists()
 
 
+@pytest.mark.parametrize("forged", [False, True])
 @pytest.mark.parametrize("packed", PACKED)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_hostile_file_runs_nothing_and_is_one_message(
-    small, tmp_path, monkeypatch, capsys, place, packed
+    small, tmp_path, monkeypatch, capsys, place, packed, forged
 ):
+    """Refused by its digest; and where its provenance is forged to fit, by whatever reads it."""
     monkeypatch.chdir(small.folder)
     monkeypatch.setenv("NSGF_STATE", str(tmp_path / "state"))
-    (job,) = [j for j in jobs(load("config/small.yaml", Preset)) if j.name == PLACES[place]]
     path, trace = small.results / place, tmp_path / "trace"
-    kept = path.read_bytes()
+    beside = sidecar(path)
+    kept, account = path.read_bytes(), beside.read_text()
     try:
         path.write_bytes(PACKED[packed](Hostile(trace)))
-        assert main([job.stage, *shlex.split(job.arguments)]) == 1
+        if forged:
+            body = json.loads(account) | {"sha256": sha256_file(path)}
+            beside.write_text(json.dumps(body))
+        assert main(["make", "--preset", "config/small.yaml", "--job", PLACES[place]]) == 1
     finally:
         path.write_bytes(kept)
+        beside.write_text(account)
     said = capsys.readouterr().err
     assert not trace.exists()
     assert said.count("nsgf: ") == 1
+    assert f"{place}' is damaged" in said or forged
     assert "moons" in said
     assert "Traceback" not in said
 
@@ -314,8 +318,9 @@ def test_an_archives_own_name_stays_in_the_cache_folder(name):
 
 ALLOWED = {
     *("artefact", "code", "command", "commit", "config", "config_sha256", "facts", "inputs"),
-    *("machine", "seed", "sha256", "stage", "versions"),
+    *("machine", "seed", "sha256", "stage", "unit", "versions"),
 }
+MACHINE = {"system", "arch", "cores", "processor", "vectors", "gpu"}
 WITH_PASSWORD = "https://me:hunter2hunter2@data.example.org/sets"
 
 
@@ -325,7 +330,7 @@ def test_a_sidecar_holds_what_is_allowed_and_nothing_else(small):
     for path in found:
         body = json.loads(path.read_text())
         assert set(body) == ALLOWED, path
-        assert set(body["machine"]) <= {"system", "arch", "cores", "gpu"}
+        assert set(body["machine"]) <= MACHINE
 
 
 def test_no_file_of_a_run_holds_a_secret(small):
@@ -338,17 +343,26 @@ def test_no_file_of_a_run_holds_a_secret(small):
         assert leaks(text, tiny_run.SECRETS) == [], path
 
 
+class Given(Model):
+    """Settings of a stage of no interest."""
+
+    seed: int = 0
+
+
+def recorded(made: Path) -> str:
+    """The provenance of a file, as the engine writes it."""
+    made.write_text("y")
+    work = tasks.task("table", {}, Given(), {}, {"out": made})
+    provenance.record(work, {}, provenance.account({}))
+    return sidecar(made).read_text()
+
+
 def test_a_command_is_recorded_without_its_credentials(tmp_path, monkeypatch):
     monkeypatch.setenv("MY_API_TOKEN", "t0ken-of-mine")
-    words = ["/bin/nsgf", "fetch", "--registry", WITH_PASSWORD, "--out", "x-t0ken-of-mine"]
-    monkeypatch.setattr(sys, "argv", words)
-    made = tmp_path / "out.txt"
-    made.write_text("y")
-    artifact.record(made, stage="s", config={}, seed=None, code="c")
-    text = artifact.sidecar(made).read_text()
-    assert "hunter2" not in text
+    (tmp_path / "t0ken-of-mine").mkdir()
+    text = recorded(tmp_path / "t0ken-of-mine/out.txt")
     assert "t0ken" not in text
-    assert "https://***@data.example.org/sets" in text
+    assert "nsgf make " in text
 
 
 def test_a_password_in_the_git_remote_is_not_recorded(tmp_path, monkeypatch):
@@ -361,13 +375,12 @@ def test_a_password_in_the_git_remote_is_not_recorded(tmp_path, monkeypatch):
         ["commit", "-qm", "x"],
     ):
         subprocess.run([*git, *words], check=True)
-    monkeypatch.setattr(artifact, "__file__", str(tmp_path / "module.py"))
-    artifact._commit.cache_clear()
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "module.py"))
+    provenance.commit.cache_clear()
     try:
-        artifact.record(tmp_path / "module.py", stage="s", config={}, seed=None, code="c")
+        text = recorded(tmp_path / "made.txt")
     finally:
-        artifact._commit.cache_clear()
-    text = artifact.sidecar(tmp_path / "module.py").read_text()
+        provenance.commit.cache_clear()
     assert len(json.loads(text)["commit"]) == 40
     assert "hunter2" not in text
 
@@ -400,17 +413,24 @@ def test_leaks_are_named_by_kind_and_gone_once_redacted(text, kinds):
 
 @pytest.mark.parametrize("name", ["x; touch pwned", "$(id)", "../../up", "a b", "-o", "", "x\n"])
 def test_a_name_in_a_preset_cannot_be_a_command_or_a_path(tmp_path, name):
-    whole = tiny_run.planar()
-    whole["figures"][name] = whole["figures"].pop("figure3")
+    figure, study, row, paper = (tiny_run.small() for _ in range(4))
+    figure["figures"][name] = figure["figures"].pop("figure3")
+    study["studies"][name] = study["studies"]["table1"]
+    row["studies"]["table1"]["methods"][name] = {"method": "fm"}
+    paper["studies"]["table1"]["paper"] = name
+    for number, whole in enumerate((figure, study, row, paper)):
+        checkout = Checkout(tmp_path / str(number), whole)
+        with pytest.raises(NsgfError):
+            load(checkout.folder / "config/small.yaml", Preset)
+
+
+@pytest.mark.parametrize("value", ["x; touch pwned", "$(id)", "../../up"])
+def test_a_value_that_varies_cannot_be_a_command_or_a_path(tmp_path, value):
+    """Values stand in paths and in names of jobs."""
+    whole = tiny_run.small()
+    whole["studies"]["table1"]["methods"]["nsgf"] = {"flow.backend": [value, "newton"]}
     with pytest.raises(NsgfError):
         load(Checkout(tmp_path, whole).folder / "config/small.yaml", Preset)
-    flows = tiny_run.planar()
-    study = flows["studies"]["table1"]
-    study["trajectories"][name] = study["trajectories"].pop("t10")
-    shutil.rmtree(tmp_path)
-    tmp_path.mkdir()
-    with pytest.raises(NsgfError):
-        load(Checkout(tmp_path, flows).folder / "config/small.yaml", Preset)
 
 
 # --------------------------------------------------------------------------------- pages

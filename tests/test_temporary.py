@@ -4,19 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from nsgf.artifact import record, sha256_file, sidecar
+from nsgf.artifact import sha256_file, sidecar
+from nsgf.config.base import Model, load
+from nsgf.config.preset import Preset
+from nsgf.engine.dag import jobs, targets
+from nsgf.engine.provenance import account, record
 from nsgf.ops.audit import files
 from nsgf.ops.audit.expected import of_preset
-from nsgf.config.base import load
-from nsgf.config.preset import Preset
-from nsgf.jobs import jobs, targets
+from tests.tasks import task
 
 
 @pytest.fixture
 def part(tmp_path) -> Path:
     path = tmp_path / "part0.npy"
     path.write_bytes(b"samples")
-    record(path, stage="sample", config={}, seed=0, code="x")
+    record(task("sample", {}, Model(), {}, {"samples": path}), {}, account({}))
     return path
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.workflow.checkout import ROOT, Checkout, preset, shrink
+from tests.workflow.checkout import ROOT, Checkout, planar, preset
 
 SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY",
@@ -42,19 +42,16 @@ for job in (j for j in jobs(preset) if j.stage not in sys.argv[2:]):
 """
 
 
-def planar() -> dict:
-    """Quick without images: moons, two methods, one figure."""
-    whole = shrink(preset("quick") | {"name": "small"})
-    study = whole["studies"]["table1"]
-    study |= {"datasets": ["moons"], "methods": {"nsgf": {}, "fm": {}}}
-    study.pop("targets")
-    figure = whole["figures"]["figure3"] | {"datasets": ["moons"], "methods": ["nsgf", "fm"]}
-    return whole | {"studies": {"table1": study}, "figures": {"figure3": figure}}
+def small() -> dict:
+    """Moons, two methods, one figure."""
+    whole = planar("small", ["nsgf", "fm"])
+    figure = preset("quick")["figures"]["figure3"] | {"datasets": ["moons"]}
+    return whole | {"figures": {"figure3": figure | {"methods": ["nsgf", "fm"]}}}
 
 
 def run(folder: Path) -> Checkout:
     """A finished run, with the whole work tree beside it."""
-    checkout = Checkout(folder, planar())
+    checkout = Checkout(folder, small())
     for name in REST:
         (folder / name).symlink_to(ROOT / name)
     checkout.environment |= SECRETS

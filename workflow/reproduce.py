@@ -18,6 +18,7 @@ from pathlib import Path
 import archive
 import snakemake_run
 from failures import explain
+from intact import refuse_damaged
 from locks import clear_stale_lock, only_run
 from where import Where
 
@@ -120,7 +121,8 @@ def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
     """Run everything that is asked for, then report; the exit code is Snakemake's.
 
     Raises:
-        NsgfError: there is no such study, or another run is under way in this folder.
+        NsgfError: there is no such study, another run is under way in this folder, or files are
+            damaged.
     """
     wanted, begun = targets(request.preset, request.only), time.time()
     words = [*where.words(dry_run), *request.settings]
@@ -129,6 +131,7 @@ def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
         if dry_run:
             return snakemake_run.dry_run(words)
         every = jobs(request.preset)
+        refuse_damaged(every)
         with where:
             ended = _run_jobs(request, every, words)
         if ended.code:

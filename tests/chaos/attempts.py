@@ -4,13 +4,15 @@ import contextlib
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
+from nsgf.registry import DATASETS
 from tests.slurm.cluster import Cluster, ClusterJob
 from tests.slurm.use import PROFILE, with_variable
-from tests.workflow.checkout import Checkout
+from tests.workflow.checkout import Checkout, job_of
 
 PATIENCE = 240  # seconds after which a run counts as hung
 GRACE = 30  # seconds in which what was killed may end
@@ -30,13 +32,12 @@ class Run:
     def __init__(self, checkout: Checkout, cluster: Cluster | None, disk: Path | None):
         self.checkout, self.cluster, self.disk = checkout, cluster, disk
         self.attempts, self.trouble, self.process = 0, [], None
-        self._words: list[str] = []
         _commit(checkout.folder)
 
     def begin(self) -> None:
         """Type the command."""
         self.attempts, self.begun, self._said = self.attempts + 1, time.monotonic(), None
-        self.process = self.checkout.start(*(PROFILE if self.cluster else ()), *self._words)
+        self.process = self.checkout.start(*(PROFILE if self.cluster else ()))
 
     @property
     def moment(self) -> float:
@@ -101,16 +102,11 @@ class Run:
         return [j for j in self.cluster.queue("running") if j.folder == here]
 
     def stages(self) -> list[str]:
-        """Stages of the jobs that are alive."""
+        """Jobs that are alive, each by its stage."""
         found = []
         for process in self.checkout.jobs():
             with contextlib.suppress(psutil.NoSuchProcess):
-                words = process.cmdline()
-                found += [
-                    w
-                    for w, before in zip(words[1:], words, strict=False)
-                    if Path(before).name == "nsgf"
-                ][:1]
+                found += filter(None, [stage_of(process.cmdline())])
         return found
 
     def complaints(self) -> set[str]:
@@ -121,13 +117,25 @@ class Run:
         return found | ({"the command"} if ended and NO_SPACE in self.end()[1] else set())
 
     def pass_gate(self, path: Path) -> None:
-        """Ask the gate which files are not to be built upon, and do what it says."""
+        """Type the command on a damaged file, and do what it says.
+
+        Both gates must name it: that of a run, and the one that judges by the commit.
+        """
         name = str(path.relative_to(self.checkout.folder))
-        said = self.checkout.nsgf("audit", f"results/{self.checkout.name}", "--gate").stderr
-        if name not in said or "COMPLETE=1" not in said:
-            self.trouble.append(f"the gate did not name {name} and the mend: {said}")
-        path.unlink()
-        self._words = ["--complete"]  # what COMPLETE=1 stands for
+        gate = self.checkout.nsgf("audit", f"results/{self.checkout.name}", "--gate")
+        run = self.checkout.reproduce(*(PROFILE if self.cluster else ()))
+        for said in (gate.stderr, run.stderr):
+            if name not in said or "mend" not in said:
+                self.trouble.append(f"{name} is damaged, but nothing named it: {said}")
+        made = self.checkout.nsgf("make", name)
+        if f"nsgf make {name}" not in run.stderr or made.returncode:
+            self.trouble.append(f"{name} is not mended by what was said: {made.stderr}")
+
+
+def stage_of(words: Sequence[str]) -> str:
+    """The stage of the job that a command does, as its name tells it; "" if it does none."""
+    first, *others = job_of(words).split("-")
+    return others[0] if first in DATASETS else first
 
 
 def _commit(folder: Path) -> None:

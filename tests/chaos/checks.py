@@ -8,7 +8,7 @@ from tests.chaos.attempts import Run
 from tests.slurm.use import users_of
 from tests.workflow.checkout import Checkout
 
-PROVENANCE = ".prov.json"  # tells of resuming, of the machine and of the commit
+DIGESTS = "digests-"  # what is known of large files, for the next run
 
 
 def wrong(run: Run, undisturbed: dict[str, bytes]) -> list[str]:
@@ -24,7 +24,7 @@ def wrong(run: Run, undisturbed: dict[str, bytes]) -> list[str]:
 
 def results_of(checkout: Checkout) -> dict[str, bytes]:
     """Every artefact, without its provenance."""
-    return {n: b for n, b in checkout.artefacts().items() if not n.endswith(PROVENANCE)}
+    return checkout.artefacts(provenance=False)
 
 
 def differences(here: dict[str, bytes], there: dict[str, bytes]) -> Iterator[str]:
@@ -48,7 +48,8 @@ def locks(checkout: Checkout) -> Iterator[str]:
 
 def leftovers(checkout: Checkout) -> Iterator[str]:
     """State that nobody will take up, and files that were never finished."""
-    yield from (f"state {p.name}" for p in checkout.state("*"))
+    kept = (p for p in checkout.state("*") if not p.name.startswith(DIGESTS))
+    yield from (f"state {p.name}" for p in kept)
     yield from (f"temporary file {p}" for p in checkout.results.rglob(".*.tmp*"))
     marks = checkout.folder / ".snakemake/slurm-run"
     yield from [f"mark {marks.name}"] if marks.exists() else []

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.chaos.attempts import Run
+from tests.chaos.attempts import Run, stage_of
 from tests.chaos.disk import Filler
+from tests.workflow.checkout import job_of
 
 FULL_SECONDS = 15  # that a full disk lasts, at most
 REPAIR_SECONDS = (0.5, 10)  # after which a dead node comes back
@@ -160,8 +161,7 @@ def _signal(process: psutil.Process | None, number: signal.Signals) -> Hit | Non
         return None
     named = [Path(w).name for w in words]
     name = next(n for n in ("nsgf", "snakemake", "reproduce.py") if n in named)
-    stage = words[named.index(name) + 1] if name == "nsgf" else ""
-    return Hit(f"{name} {stage}".strip(), str(process.pid), stage)
+    return Hit(f"{name} {job_of(words)}".strip(), str(process.pid), stage_of(words))
 
 
 def _finished(run: Run) -> list[Path]:

@@ -52,7 +52,7 @@ def test_a_run_with_nothing_to_do_keeps_the_old_forecast(ran):
 
 
 def test_a_time_whose_settings_have_changed_since_is_left_out(ran):
-    sidecar = ran.results / "models/moons/velocity-t10/seed0.safetensors.prov.json"
+    sidecar = ran.results / "models/moons/velocity/seed0.safetensors.prov.json"
     kept = sidecar.read_text()
     body = json.loads(kept)
     body["config"]["training"]["iterations"] = 100_000
@@ -61,8 +61,8 @@ def test_a_time_whose_settings_have_changed_since_is_left_out(ran):
         told = asked(ran)["jobs"]
     finally:
         sidecar.write_text(kept)
-    assert told["moons-train-velocity-t10-0"]["source"] == "reference"
-    assert told["moons-pool-t10-0"]["source"] == "measured here"
+    assert told["moons-train-velocity"]["source"] == "reference"
+    assert told["moons-pool-flow"]["source"] == "measured here"
 
 
 def test_the_table_names_its_sources_and_a_wrong_name_is_one_message(ran):

@@ -10,7 +10,8 @@ import torch
 
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
-from nsgf.jobs import jobs
+from nsgf.engine.dag import jobs, tasks
+from nsgf.engine.task import grouped
 from nsgf.ops.plan.forecast import HERE, NO_MODEL, SCALED, SHIPPED, _Known, _of, forecast
 from nsgf.ops.plan.history import Measured
 from nsgf.ops.plan.nets import size_of
@@ -67,7 +68,7 @@ def test_multiply_adds_are_those_that_torch_counts():
         ("studies.table1.networks.velocity.iterations", 4, "train"),
         ("studies.table1.networks.ot_cfm.batch_size", 2, "train"),
         ("studies.table1.sampling.n_samples", 2, "sample"),
-        ("studies.table1.trajectories.t10.pool.batches", 2, "build-pool"),
+        ("studies.table1.pool.batches", 2, "build-pool"),
         ("studies.table1.metrics.floor_draws", 2, "reference"),
         ("studies.table3.networks.straight.net.channels", 2, "train"),
         ("studies.table3.sampling.n_samples", 2, "evaluate"),
@@ -83,7 +84,7 @@ def test_more_work_costs_more(path, factor, stage):
 
 
 def test_regrouping_units_changes_only_the_number_of_starts():
-    for stage, kind in (("train", "train"), ("sample", "sample"), ("evaluate", "evaluate")):
+    for stage, kind in (("build-pool", "pool"), ("train", "train"), ("sample", "sample")):
         alone = changed(f"studies.table1.resources.{kind}.units_per_job", 1)
         count = [
             sum(j.stage == stage and j.study == "table1" for j in jobs(p)) for p in (QUICK, alone)
@@ -112,7 +113,7 @@ def test_other_work_of_the_same_kind_is_scaled_by_the_speed_of_this_machine():
     plain = {p.job.name: p for p in forecast(larger)}
     for p in forecast(larger, measured(QUICK, 3)):
         assert p.seconds == pytest.approx(3 * plain[p.job.name].seconds)
-        if "train-velocity-t10" in p.job.name:
+        if "train-velocity" in p.job.name and p.job.study == "table1":
             assert p.source == SCALED
             assert 3 < p.reach < 4
 
@@ -124,7 +125,7 @@ def test_a_cpu_run_says_nothing_about_a_gpu():
 
 
 def test_a_stage_without_a_model_is_guessed_and_says_so():
-    job = replace(jobs(QUICK)[0], stage="polish")
+    (job,) = grouped([replace(tasks(QUICK)[0], stage="polish")])
     rates = figures()
     found = _of(job, work_of(job, QUICK), QUICK, _Known([], rates), rates)
     assert found.source == NO_MODEL

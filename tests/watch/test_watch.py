@@ -97,7 +97,7 @@ def test_a_run_is_followed_from_before_its_beginning_to_its_end(watched):
     timings = {p.stem for p in (checkout.results / "timings").glob("*.tsv")}
     assert set(states) == timings
     assert {s[-1] for s in states.values()} == {"done"}
-    assert "running" in states["moons-train-velocity-t10-0"]
+    assert "running" in states["moons-train-velocity"]
     last = lines[-1]
     assert last["type"] == "summary"
     assert not last["alive"]

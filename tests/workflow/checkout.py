@@ -1,6 +1,5 @@
 """A small checkout in a temporary folder, and presets shrunk to what a test can run."""
 
-import copy
 import json
 import os
 import shutil
@@ -8,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -34,8 +34,8 @@ TINY_METRICS = {
 
 
 def preset(name: str) -> dict:
-    """A committed preset, to be changed."""
-    return copy.deepcopy(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+    """A committed preset, to be changed; what YAML shares between its parts is not shared here."""
+    return json.loads(json.dumps(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())))
 
 
 def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
@@ -68,6 +68,35 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
         study.pop("shards", None)  # a few samples are one batch
         study["targets"] |= {"problems": 2, "scalings": [0.5, 0.8]}
         study["metrics"] |= TINY_METRICS[study["kind"]]
+    return whole
+
+
+def planar(name: str, methods: Sequence[str], size: dict | None = None, **changes) -> dict:
+    """Quick's 2-D study alone, on moons, without figures and targets.
+
+    Args:
+        name: of the preset.
+        methods: those of quick's that stay.
+        size: arguments of `shrink`.
+        changes: to the study.
+    """
+    whole = shrink(preset("quick") | {"name": name, "figures": {}}, **size or {})
+    study = whole["studies"]["table1"]
+    study |= {"datasets": ["moons"], "targets": None}
+    study["methods"] = {method: study["methods"][method] for method in methods}
+    return whole | {"studies": {"table1": study | changes}}
+
+
+def both_kinds(name: str, samples: int) -> dict:
+    """Quick's DAG on moons and MNIST: every kind of artefact, as small as it goes."""
+    whole = shrink(preset("quick") | {"name": name}, samples=samples)
+    points, images = whole["studies"]["table1"], whole["studies"]["table3"]
+    points["datasets"] = ["moons"]
+    points["methods"] = {m: points["methods"][m] for m in ("nsgf", "nsgf-geomloss", "fm")}
+    images["train_seeds"], images["metrics"]["features"] = 1, ["classifier"]
+    for figure in ("figure3", "figure4"):
+        whole["figures"][figure] |= {"datasets": ["moons"], "methods": ["nsgf", "fm"]}
+    whole["figures"]["targets"]["datasets"] = ["moons", "mnist"]
     return whole
 
 
@@ -137,15 +166,15 @@ class Checkout:
             text=True,
         )
 
-    def jobs(self, stage: str = "") -> list[psutil.Process]:
-        """Live `nsgf` processes of this checkout."""
+    def jobs(self, kind: str = "") -> list[psutil.Process]:
+        """Live `nsgf` processes of this checkout; `kind` is that of their jobs, such as train."""
         found = []
         for process in psutil.process_iter(["cmdline", "cwd"]):
             words = process.info["cmdline"] or []
             if process.info["cwd"] == str(self.folder) and any(
                 Path(w).name == "nsgf" for w in words[:3]
             ):
-                found += [process] if not stage or stage in words else []
+                found += [process] if f"-{kind}" in f"-{job_of(words)}-" else []
         return found
 
     def state(self, pattern: str) -> list[Path]:
@@ -156,9 +185,14 @@ class Checkout:
         """Every table, by name."""
         return {p.name: p.read_bytes() for p in sorted((self.results / "tables").glob("*.csv"))}
 
-    def artefacts(self) -> dict[str, bytes]:
-        """Everything but times, by path below the results."""
+    def artefacts(self, provenance: bool = True) -> dict[str, bytes]:
+        """Everything but times, by path below the results.
+
+        Args:
+            provenance: it too, which tells of resuming, of the machine and of the commit.
+        """
         files = [p for p in self.results.rglob("*") if p.is_file()]
+        files = [p for p in files if provenance or not p.name.endswith(".prov.json")]
         named = {str(p.relative_to(self.results)): p for p in files}
         skipped = ("timings/", "report.html")
         return {n: p.read_bytes() for n, p in named.items() if not n.startswith(skipped)}
@@ -166,6 +200,11 @@ class Checkout:
     def provenance(self, path: Path) -> dict:
         """The sidecar of an artefact."""
         return json.loads(Path(f"{path}.prov.json").read_text())
+
+
+def job_of(words: Sequence[str]) -> str:
+    """The job that a command does, by its name; "" if it does none."""
+    return next((job for word, job in pairwise(words) if word == "--job"), "")
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120):

@@ -2,30 +2,19 @@
 
 import pytest
 
-from tests.workflow.checkout import preset, shrink
+from tests.workflow.checkout import both_kinds
 from tests.workflow.clone import Clone
 
 REMOTE = "archive"
-
-
-def small() -> dict:
-    """Quick's DAG on moons and MNIST, as small as it goes."""
-    whole = shrink(preset("quick") | {"name": "small"}, samples=16)
-    points, images = whole["studies"]["table1"], whole["studies"]["table3"]
-    points |= {"datasets": ["moons"], "methods": ["nsgf", "nsgf-geomloss", "fm"]}
-    for name in ("figure3", "figure4"):
-        whole["figures"][name] |= {"datasets": ["moons"], "methods": ["nsgf", "fm"]}
-    whole["figures"]["targets"]["datasets"] = ["moons", "mnist"]
-    images |= {"train_seeds": 1}
-    images["metrics"]["features"] = ["classifier"]
-    return whole
+SMALL = {"name": "small", "samples": 16}  # what of quick is run
 
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory) -> Clone:
     """What a researcher leaves: a run, its record in the commit, its bytes in a remote."""
     folder = tmp_path_factory.mktemp("published")
-    clone = Clone(folder / "clone", small())
+    clone = Clone(folder / "clone", both_kinds(**SMALL))
+    clone.environment["NSGF_STORE"] = str(folder / "store")
     clone.dvc("repro")
     done = clone.nsgf("publish", "--preset", "config/small.yaml")
     assert done.returncode == 0, done.stderr

@@ -9,28 +9,31 @@ from pathlib import Path
 import pytest
 
 from nsgf.artifact import SIDECAR, sha256_file
-from nsgf.ops.audit import checks, expected, subject, tracked
-from nsgf.ops.audit.findings import Finding
-from nsgf.ops.audit.git import Commit
 from nsgf.config.base import load, parse
 from nsgf.config.preset import Preset
-from nsgf.jobs import jobs
+from nsgf.engine.dag import jobs
+from nsgf.engine.task import with_sidecars
+from nsgf.ops.audit import chain, checks, expected, subject, tracked
+from nsgf.ops.audit.findings import Finding
+from nsgf.ops.audit.git import Commit
+from tests.workflow.checkout import both_kinds
 from tests.workflow.clone import Clone
-from tests.workflow.conftest import small
+from tests.workflow.conftest import SMALL
 
 
 def kinds() -> dict[str, list[str]]:
     """Artefacts of every kind that the DAG makes: stage and ending -> all paths."""
     found: dict[str, list[str]] = {}
-    for job in jobs(parse(small(), Preset, "small")):
-        for path in job.outputs:
-            ending = path.split(".", 1)[1] if path.endswith(SIDECAR) else Path(path).name
-            name = ending if job.stage in ("build-pool", "fetch") else path.split(".", 1)[1]
-            found.setdefault(f"{job.stage} {name}", []).append(path)
+    for job in jobs(parse(both_kinds(**SMALL), Preset, "small")):
+        for path in with_sidecars(job.artefacts):
+            name = Path(path).name
+            ending = name if job.stage in ("build-pool", "fetch") else name.split(".", 1)[1]
+            found.setdefault(f"{job.stage} {ending}", []).append(path)
     return found
 
 
 KINDS = kinds()
+VELOCITY = "results/small/models/moons/velocity/seed0.safetensors"
 
 
 def flip(path: Path) -> None:
@@ -133,10 +136,8 @@ def test_a_clean_run_is_sound(inside):
     assert {"table-table1", "table-table3", "claims", "targets-table"} < set(told["repeated"])
     assert len(told["repeated"]) == 6
     (number,) = [n for n in told["numbers"] if n["number"] == "nsgf moons 10 w2"]
-    assert {k: len(v) for k, v in number["chain"].items() if k in ("metrics", "models")} == {
-        "metrics": 4,
-        "models": 2,
-    }
+    lengths = {k: len(v) for k, v in number["chain"].items()}
+    assert (lengths["metrics"], lengths["models"]) == (1, 2)
     digits = next(n for n in told["numbers"] if n["number"].startswith("nsgf++ mnist"))
     assert {"data", "pools", "models", "samples", "metrics"} <= set(digits["chain"])
     for path in (p for part in digits["chain"].values() for p in part):
@@ -150,12 +151,18 @@ def test_a_clean_run_is_sound(inside):
         assert about["status"] == "ok"
 
 
+def test_seconds_that_claims_rest_on_are_held_against_them(inside):
+    path = Path("results/small/timings/made/models-mnist-straight-seed0.safetensors.json")
+    with tampered("results/small"):
+        path.write_text(json.dumps({"seconds": 1e6}))
+        why = {f.why for f in findings() if f.path == "results/small/timings/claims.csv"}
+    assert why == {f"made from other bytes of '{path}'"}
+
+
 def test_every_number_of_every_table_has_a_chain(inside):
     import pandas as pd
 
     run = subject.of_results(Commit(), "small", False).run
-    from nsgf.ops.audit import chain
-
     inputs = lambda p: list(run.files[p].body["inputs"]) if p in run.files else []  # noqa: E731
     found = list(chain.numbers("small", Path("results/small"), inputs))
     rows = sum(
@@ -236,7 +243,7 @@ def test_a_run_without_a_record_is_not_sound(inside, tmp_path):
 
 def test_a_run_of_ones_own_is_told_from_the_recorded_one(inside):
     """The same bytes with other provenance: not the record, unless that is accepted."""
-    body = Path("results/small/models/moons/velocity-t10/seed0.safetensors" + SIDECAR)
+    body = Path(VELOCITY + SIDECAR)
     with tampered("results/small"):
         forge(body)
         assert {f.kind for f in findings()} >= {"remade"}
@@ -248,7 +255,7 @@ NO_TEXTS = ({"command": "nsgf 'a"}, {"sha256": None}, {"inputs": []}, {"inputs":
 
 @pytest.mark.parametrize("account", ["", "[]", "{}", "null", '"x"', "[" * 5000, *NO_TEXTS])
 def test_provenance_of_another_form_is_named(inside, account):
-    path = Path("results/small/models/moons/velocity-t10/seed0.safetensors" + SIDECAR)
+    path = Path(VELOCITY + SIDECAR)
     with tampered("results/small"):
         text = (
             account
@@ -261,12 +268,12 @@ def test_provenance_of_another_form_is_named(inside, account):
 
 
 @pytest.mark.parametrize("operation", [flip, truncate, delete, swap])
-@pytest.mark.parametrize("path", ["tables/table1.csv", "metrics/moons/fm-10/seed0-0.json"])
+@pytest.mark.parametrize("path", ["tables/table1.csv", "metrics/moons/fm,nfe=10.json"])
 def test_tampering_with_what_is_published_is_caught(inside, path: str, operation: Callable):
     file = Path("results/published/small") / path
     with tampered("results/published"):
         if operation is swap:
-            other = file.with_name("table3.csv" if "table" in path else "seed0-1.json")
+            other = file.with_name("table3.csv" if "table" in path else "nsgf.json")
             mine = file.read_bytes()
             file.write_bytes(other.read_bytes())
             other.write_bytes(mine)
@@ -318,7 +325,7 @@ def test_the_recipe_knows_commands_settings_code_and_what_lies_before(inside):
 
 
 def test_publishing_refuses_altered_artefacts(inside):
-    path = Path("results/small/samples/moons/fm-10/seed0-0.npy")
+    path = Path("results/small/samples/moons/fm,nfe=10/seed0-0.npy")
     with tampered("results/small", "results/published"):
         flip(path)
         result = inside.nsgf("publish", "--preset", "config/small.yaml")

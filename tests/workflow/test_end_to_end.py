@@ -3,28 +3,29 @@
 import os
 import re
 import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+import yaml
 
-from nsgf.artifact import SIDECAR
+from nsgf.artifact import SIDECAR, sidecar
 from tests.foreign import foreign
-from tests.workflow.checkout import Checkout, preset, shrink, wait_for
+from tests.workflow.checkout import Checkout, both_kinds, wait_for
 
 
 @pytest.fixture(scope="module")
 def tiny() -> dict:
     """Quick, shrunk, with enough steps for a kill to hit something."""
-    whole = shrink(preset("quick") | {"name": "tiny"}, samples=64)
-    points, images = whole["studies"]["table1"], whole["studies"]["table3"]
-    points |= {"datasets": ["moons"], "methods": ["nsgf", "nsgf-geomloss", "fm"]}
-    for name in ("figure3", "figure4"):
-        whole["figures"][name] |= {"datasets": ["moons"], "methods": ["nsgf", "fm"]}
-    whole["figures"]["targets"]["datasets"] = ["moons", "mnist"]
-    images["trajectories"]["t5"]["pool"] |= {"batches": 200}
+    whole = both_kinds("tiny", samples=64)
+    images = whole["studies"]["table3"]
+    images["pool"] |= {"batches": 200}
     images["networks"]["velocity"] |= {"iterations": 300, "checkpoint_every": 20}
     images["sampling"] |= {"batch_size": 2}
     images["shards"] = {"sample": 2}
-    images["train_seeds"], images["metrics"]["features"] = 1, ["classifier"]
     return whole
 
 
@@ -42,10 +43,12 @@ def test_everything_is_made_with_provenance(undisturbed):
         p
         for kind in ("pools", "models", "samples", "metrics", "tables", "figures")
         for p in (results / kind).rglob("*")
-        if p.is_file() and p.suffix != ".json"
+        if p.is_file() and not p.name.endswith(SIDECAR)
     ]
     assert {p.name for p in made} >= {
         "x.npy",
+        "nsgf.json",
+        "fm,nfe=10.json",
         "table1.csv",
         "table3.html",
         "figure5.png",
@@ -57,7 +60,22 @@ def test_everything_is_made_with_provenance(undisturbed):
         assert body["commit"] is None or len(body["commit"]) >= 40
         assert len(body["sha256"]) == 64
     table = undisturbed.provenance(results / "tables/table1.csv")
-    assert any("metrics/moons/nsgf-10" in name for name in table["inputs"])
+    assert "results/tiny/metrics/moons/fm,nfe=10.json" in table["inputs"]
+    assert table["command"] == "nsgf make results/tiny/tables/table1.csv"
+    pool = undisturbed.provenance(results / "pools/moons/flow/seed1/shard0/x.npy")
+    assert pool["unit"] == {"dataset": "moons", "seed": 1, "shard": 0}
+    assert pool["machine"]["processor"]
+    assert not {"mem_mb", "units_per_job", "checkpoint_every"} & set(re.findall(r"\w+", str(pool)))
+
+
+def test_settings_are_written_once_and_seconds_by_what_was_made(undisturbed):
+    results = undisturbed.results
+    assert [p.name for p in (results / "config").iterdir()] == ["preset.json"]
+    made = {p.name for p in (results / "timings/made").iterdir()}
+    assert {
+        "pools-moons-flow-seed0-shard0.json",
+        "models-moons-straight-seed1.safetensors.json",
+    } < made
 
 
 def test_parts_of_sets_leave_their_provenance_only(undisturbed):
@@ -88,19 +106,95 @@ def test_one_part_can_be_run_alone(tiny, tmp_path):
     assert "mnist" not in said
 
 
-def test_a_changed_setting_reruns_just_what_depends_on_it(undisturbed, tiny):
-    path = undisturbed.folder / "config/tiny.yaml"
+@contextmanager
+def other_settings(checkout: Checkout, change: Callable[[dict], None]) -> Iterator[None]:
+    """The preset with a change, for a while."""
+    path = checkout.folder / "config/tiny.yaml"
     text = path.read_text()
     try:
-        path.write_text(text.replace("confidence: 0.95", "") + "judging: {confidence: 0.9}\n")
-        result = undisturbed.reproduce("-n")
+        whole = yaml.safe_load(text)
+        change(whole)
+        path.write_text(yaml.safe_dump(whole, sort_keys=False))
+        yield
     finally:
         path.write_text(text)
-        undisturbed.reproduce("-n")  # writes the settings back
-    assert result.returncode == 0, result.stdout
+        checkout.reproduce("-n")  # writes the settings back
+
+
+def test_a_changed_setting_reruns_just_what_depends_on_it(undisturbed):
+    with other_settings(undisturbed, lambda whole: whole.update(judging={"confidence": 0.9})):
+        result = undisturbed.reproduce("-n")
     said = result.stdout + result.stderr
+    assert result.returncode == 0, said
     assert "table-table1" in said
     assert "train" not in said
+
+
+def test_grouping_checkpoints_and_resources_rerun_nothing(undisturbed):
+    def change(whole: dict) -> None:
+        for study in whole["studies"].values():
+            for resources in study["resources"].values():
+                resources |= {"units_per_job": 1, "mem_mb": 900, "runtime_min": 7}
+            for training in study["networks"].values():
+                training |= {"checkpoint_every": 7}
+
+    before = undisturbed.artefacts()
+    with other_settings(undisturbed, change):
+        result = undisturbed.reproduce()
+    assert "Nothing to do" in result.stdout, result.stdout + result.stderr
+    after = undisturbed.artefacts()
+    assert [name for name in before if before[name] != after[name]] == []
+
+
+def test_a_stage_can_be_given_other_resources(tiny, tmp_path):
+    checkout = Checkout(tmp_path, tiny)
+    words = ("train:mem_mb=4000", "pool:runtime=7", "moons-train-straight-0:mem_mb=5000")
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/default"]
+    command += ["-n", "--config", "preset=tiny", "--set-resources", *words]
+    result = subprocess.run(
+        command, cwd=tmp_path, env=checkout.environment, text=True, capture_output=True
+    )
+    assert result.returncode == 0, result.stderr
+    found = r"^rule (\S+):$(?:\n .*)*?\n    resources: .*mem_mb=(\d+).* runtime=(\d+)"
+    asked = {name: (memory, time) for name, memory, time in re.findall(found, result.stdout, re.M)}
+    assert asked["moons-train-velocity-0"][0] == asked["mnist-train-phase"][0] == "4000"
+    assert asked["moons-train-straight-0"][0] == "5000"
+    assert asked["moons-pool-flow-0"] == ("1500", "7")
+    assert asked["moons-sample-nsgf-0"] == ("1500", "10")
+
+
+def flip_unseen(path: Path) -> None:
+    """Change a byte and set the time stamp back."""
+    about, body = path.stat(), bytearray(path.read_bytes())
+    body[len(body) // 2] ^= 1
+    path.write_bytes(bytes(body))
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+
+def test_a_byte_that_flipped_unseen_is_named_and_just_its_file_is_made_again(undisturbed):
+    name = "pools/moons/flow/seed0/shard0/v.npy"
+    path, before = undisturbed.results / name, undisturbed.artefacts(provenance=False)
+    times = {p: p.stat().st_mtime_ns for p in undisturbed.results.rglob("*") if p.is_file()}
+    flip_unseen(path)
+    refused = undisturbed.reproduce()
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"nsgf: 'results/tiny/{name}' is damaged: its bytes are not those that its provenance"
+        f" states\n  mend  build just that again: nsgf make results/tiny/{name}\n"
+    )
+    assert {p: p.stat().st_mtime_ns for p in times} == times
+    made = undisturbed.nsgf("make", f"results/tiny/{name}")
+    assert made.returncode == 0, made.stderr
+    again = {
+        str(p.relative_to(undisturbed.results)) for p in times if p.stat().st_mtime_ns != times[p]
+    }
+    folder = name.rpartition("/")[0]
+    seconds = f"timings/made/{folder.replace('/', '-')}.json"
+    assert name in again
+    assert {n for n in again if not n.startswith(folder)} == {seconds}
+    assert undisturbed.artefacts(provenance=False) == before
+    result = undisturbed.reproduce()
+    assert "Nothing to do" in result.stdout, result.stdout + result.stderr
 
 
 def kill(process) -> None:
@@ -126,7 +220,7 @@ def test_killed_anywhere_it_ends_with_the_same_tables(undisturbed, tiny, tmp_pat
             len(pool_lines.findall(p.read_text())) > 16 for p in checkout.state("*/divergence.csv")
         )
     )
-    for job in checkout.jobs("build-pool"):
+    for job in checkout.jobs("pool"):
         kill(job)
     output, _ = run.communicate(timeout=120)
     assert run.returncode != 0
@@ -219,17 +313,36 @@ def test_a_typing_mistake_in_the_preset_costs_one_message(undisturbed):
     assert "Traceback" not in result.stderr
 
 
-def test_a_corrupt_network_fails_with_the_jobs_own_message(undisturbed):
-    """An altered network is a newer input, so its samples are drawn again and must say why."""
-    model = undisturbed.results / "models/moons/velocity-t10/seed0.safetensors"
+def test_a_corrupt_network_is_refused_and_costs_no_result(undisturbed):
+    name = "models/moons/velocity/seed0.safetensors"
+    model, before = undisturbed.results / name, undisturbed.artefacts()
     kept = model.read_bytes()
     try:
         model.write_bytes(b"no network")
         result = undisturbed.reproduce()
+        by_hand = undisturbed.nsgf("make", "results/tiny/samples/moons/nsgf/seed0-0.npy")
     finally:
         model.write_bytes(kept)
+    for said in (result, by_hand):
+        assert said.returncode == 1
+        assert f"'results/tiny/{name}' is damaged" in said.stderr
+        assert "Traceback" not in said.stderr
+    assert undisturbed.artefacts() == before
+
+
+def test_a_network_that_nobody_accounts_for_fails_with_the_jobs_own_message(undisturbed):
+    """A newer input, so that its samples are drawn again and must say why they cannot be."""
+    model = undisturbed.results / "models/moons/velocity/seed0.safetensors"
+    kept, account = model.read_bytes(), sidecar(model).read_bytes()
+    try:
+        model.write_bytes(b"no network")
+        sidecar(model).unlink()
+        result = undisturbed.reproduce()
+    finally:
+        model.write_bytes(kept)
+        sidecar(model).write_bytes(account)
     assert result.returncode == 1
-    assert "job moons-sample-nsgf-10-0 failed" in result.stderr
-    assert "cannot be read" in result.stderr
+    assert "job moons-sample-nsgf-0 failed" in result.stderr
+    assert "has no provenance" in result.stderr
     assert "Traceback" not in result.stderr
     assert undisturbed.reproduce().returncode == 0

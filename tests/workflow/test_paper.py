@@ -1,7 +1,6 @@
 """The published settings: the DAG is whole, and all of it runs at a size that a test can afford."""
 
 import json
-import shlex
 from collections import Counter
 from pathlib import Path
 
@@ -9,16 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nsgf.artifact import SIDECAR, record, write_npy
+from nsgf.artifact import SIDECAR, write_npy
 from nsgf.cli import main
 from nsgf.config.base import load
-from nsgf.config.metrics import FEATURE_BATCH
 from nsgf.config.preset import Preset
-from nsgf.data import arrays, images
-from nsgf.jobs import jobs, targets, write_configs
-from nsgf.layout import DATA
-from nsgf.metrics import features
-from nsgf.stages import fetch_inception
+from nsgf.data import images
+from nsgf.engine.dag import jobs, targets, tasks, write_snapshot
+from nsgf.engine.make import make
+from nsgf.engine.provenance import account, record
+from nsgf.metrics import features, inception
+from nsgf.shards import FEATURE_BATCH
+from nsgf.studies.images import measure
+from nsgf.threads import set_threads
 from tests.workflow.checkout import Checkout, preset, shrink
 
 IMAGES = 64
@@ -34,24 +35,21 @@ def real_images(tmp_path_factory):
     return folder
 
 
-def few_images(real, folder) -> None:
+def few_images(real: Path, tiny: Preset) -> None:
     """The first images of each real set, where the pipeline expects the whole of it."""
-    for name in ("mnist", "cifar10"):
-        target = folder / DATA / name
-        target.mkdir(parents=True)
-        for array in arrays.ARRAYS:
-            write_npy(
-                target / f"{array}.npy",
-                np.load(real / name / f"{array}.npy", mmap_mode="r")[:IMAGES],
-            )
-            record(target / f"{array}.npy", stage="fetch", config={}, seed=None, code="test")
+    for task in (t for t in tasks(tiny) if t.stage == "fetch"):
+        for array, path in task.outputs.items():
+            whole = np.load(real / task.unit["dataset"] / f"{array}.npy", mmap_mode="r")
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            write_npy(Path(path), whole[:IMAGES])
+        record(task, {}, account({}))
 
 
 def test_the_paper_preset_dry_runs_clean(tmp_path):
     result = Checkout(tmp_path, preset("paper")).reproduce("--dry-run")
     assert result.returncode == 0, result.stdout + result.stderr
     log = result.stdout + result.stderr
-    assert "cifar10-train-velocity-t5-0" in log
+    assert "cifar10-train-velocity" in log
     assert "cifar10-sample-nsgf++-23" in log
     assert "cifar10-features-straight-11" in log
     assert "This was a dry-run" in log
@@ -69,14 +67,10 @@ def test_the_paper_preset_asks_for_every_table_and_figure():
 def test_every_input_is_an_output_or_given():
     for name in ("quick", "cpu", "paper"):
         every = jobs(load(f"config/{name}.yaml", Preset))
-        made = {p for j in every for p in j.outputs} | {
-            f"results/{name}/timings/{j.name}.tsv" for j in every
-        }
-        made |= {j.config[0] for j in every if j.config}
-        needed = {p for j in every for p in j.inputs} - made
-        assert needed == {"config/datasets.yaml", "config/published.yaml"}
-        assert len({j.name for j in every}) == len(every)
         outputs = [p for j in every for p in j.outputs]
+        needed = {p for j in every for p in j.inputs} - set(outputs)
+        assert needed == {"config/datasets.yaml", "config/published/nsgf.yaml"}
+        assert len({j.name for j in every}) == len(every)
         assert len(outputs) == len(set(outputs))
 
 
@@ -86,7 +80,7 @@ def test_many_jobs_share_a_set_of_cifar10():
     maker = {path: job for job in every for path in job.outputs}
     mine = [j for j in every if j.name.startswith("cifar10-") and "nsgf++" in j.name]
     counts = Counter(job.stage for job in mine)
-    assert counts == {"sample": 3 * 8, "gather": 1, "features": 3 * 4, "evaluate": 3}
+    assert counts == {"sample": 3 * 8, "gather": 1, "features": 3 * 4, "evaluate": 1}
 
     def before(job, stage: str) -> set[str]:
         return {maker[p].name for p in job.inputs if p in maker and maker[p].stage == stage}
@@ -96,12 +90,12 @@ def test_many_jobs_share_a_set_of_cifar10():
             assert len(before(job, "sample")) == 3 * 8
         if job.stage == "features":
             assert before(job, "gather") == {"cifar10-gather-nsgf++-0"}
-            assert before(job, "reference") == {"cifar10-reference-0"}
+            assert before(job, "reference") == {"cifar10-reference"}
         if job.stage == "evaluate":
-            assert len(before(job, "features")) == 4
+            assert len(before(job, "features")) == 3 * 4
         shared = job.stage in ("sample", "features")
         assert set(job.temporary) == {p for p in job.outputs if shared and not p.endswith(SIDECAR)}
-    kept = {p for job in every for p in job.others + job.shown}
+    kept = {p for job in every for p in job.kept}
     assert not kept & {p for job in every for p in job.temporary}
     small = {n: jobs(load(f"config/{n}.yaml", Preset)) for n in ("quick", "cpu")}
     assert not [j for each in small.values() for j in each if j.temporary]
@@ -115,23 +109,21 @@ def test_all_of_it_runs_with_tiny_networks(real_images, tmp_path, monkeypatch):
     checkout = Checkout(tmp_path, whole)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NSGF_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(fetch_inception, "inception_available", lambda: False)
-    monkeypatch.setattr(features, "inception_available", lambda: False)
-    monkeypatch.setattr(fetch_inception, "download_inception", lambda: None)
-    few_images(real_images, tmp_path)
+    for module in (inception, features, measure):
+        monkeypatch.setattr(module, "inception_available", lambda: False)
+    monkeypatch.setattr(inception, "download_inception", lambda: None)
     tiny = load(f"config/{checkout.name}.yaml", Preset)
-    write_configs(tiny)
+    few_images(real_images, tiny)
+    write_snapshot(tiny)
+    set_threads(1)
     for job in jobs(tiny):
         if job.stage != "fetch":  # sets of 64 images are no published data set
-            if job.stage == "claims":
-                _timings(tiny)
-            words = [job.stage, *shlex.split(job.arguments)]
-            assert main(words) == 0, job.name
+            make(job.tasks)
             missing = [p for p in job.outputs if not (tmp_path / p).exists()]
             assert missing == [], job.name
             for path in (p for p in job.outputs if p.endswith(SIDECAR)):
                 assert json.loads(Path(path).read_text())["code"] == job.code, path
-    _one_unit_alone(tiny, tmp_path)
+    _one_unit_alone(tiny)
     for number in (1, 2, 3):
         table = pd.read_csv(checkout.results / f"tables/table{number}.csv")
         assert table["mean"].notna().any()
@@ -144,26 +136,14 @@ def test_all_of_it_runs_with_tiny_networks(real_images, tmp_path, monkeypatch):
     assert not list((tmp_path / "state").iterdir())
 
 
-def _one_unit_alone(tiny: Preset, folder) -> None:
-    """A unit sampled and measured by itself has the bytes that it has in a job of many."""
-    for stage, ending in (("sample", ".npy"), ("evaluate", ".json")):
-        (job,) = [j for j in jobs(tiny) if j.name == f"moons-{stage}-nsgf-10-0"]
-        words = shlex.split(job.arguments)
-        units = [words[i + 1] for i, w in enumerate(words) if w == "--unit"]
-        assert len(units) > 1
-        template = words[words.index("--out") + 1]
-        alone = [w for i, w in enumerate(words) if "--unit" not in (w, words[i - 1])]
-        alone[alone.index("--out") + 1] = f"alone/{{seed}}-{{sample}}{ending}"
-        assert main([stage, *alone, "--unit", units[-1]]) == 0
-        unit = dict(part.split("=") for part in units[-1].split(","))
-        together = Path(template.format(**unit)).read_bytes()
-        made = Path(f"alone/{unit['seed']}-{unit['sample']}{ending}").read_bytes()
-        assert made == together
-
-
-def _timings(tiny: Preset) -> None:
-    """Benchmark files, which only Snakemake writes."""
-    for job in jobs(tiny):
-        path = Path(f"results/{tiny.name}/timings/{job.name}.tsv")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("s\tmax_rss\n1.0\t100\n")
+def _one_unit_alone(tiny: Preset) -> None:
+    """A unit that is made by itself has the bytes that it has in a job of many."""
+    for stage, part in (("build-pool", "moons-pool-flow"), ("sample", "moons-sample-nsgf")):
+        job = next(j for j in jobs(tiny) if j.stage == stage and j.name.startswith(part))
+        assert len(job.tasks) > 1
+        task = job.tasks[-1]
+        together = {path: Path(path).read_bytes() for path in task.artefacts}
+        for path in map(Path, task.artefacts):
+            path.unlink()
+        assert main(["make", task.artefacts[0]]) == 0
+        assert {path: Path(path).read_bytes() for path in task.artefacts} == together

@@ -14,16 +14,17 @@ import pytest
 import yaml
 
 from nsgf.config.preset import Preset
+from nsgf.engine.dag import jobs
 from nsgf.errors import NsgfError
-from nsgf.jobs import jobs
 from tests.slurm.cluster import SETTINGS, Cluster, ClusterJob, refuse_foreign
 from tests.slurm.packages import require
 from tests.slurm.use import PROFILE, on_slurm, users_of
-from tests.workflow.checkout import ROOT, Checkout, preset, shrink, wait_for
+from tests.workflow.checkout import ROOT, Checkout, planar, preset, shrink, wait_for
 
-SEED = "moons-train-velocity-t10-0"
-EVALUATION = "moons-evaluate-nsgf-10-0"
-ENDLESS = "moons-train-straight-0"
+SEED = "moons-train-velocity-0"
+EVALUATION = "moons-evaluate-nsgf"
+ENDLESS = "moons-train-straight"
+SIZE = {"samples": 16}
 LOCAL = {"table-table1", "claims"}
 
 
@@ -45,17 +46,6 @@ def cluster(tmp_path_factory):
     assert not (cluster.folder / "munge.sock").exists()
 
 
-def planar(name: str, methods: list[str], networks: list[str], **changes) -> dict:
-    """One 2-D study without figures."""
-    whole = shrink(preset("quick") | {"name": name, "figures": {}}, samples=16)
-    points = whole["studies"]["table1"]
-    flow = points["trajectories"]["t10"]
-    points |= {"datasets": ["moons"], "methods": methods, "sample_seeds": 1, "targets": None}
-    points["trajectories"] = {"t10": flow | {"pool": flow["pool"] | {"shards": 2}}}
-    points["networks"] = {n: points["networks"][n] for n in networks}
-    return whole | {"studies": {"table1": points | changes}}
-
-
 @pytest.fixture(scope="module")
 def tiny() -> dict:
     """Two shards and two seeds, a job each; training has a GPU, evaluation too little memory."""
@@ -66,7 +56,9 @@ def tiny() -> dict:
         "reference": {"units_per_job": 2, "mem_mb": 1000, "runtime_min": 10},
         "evaluate": {"units_per_job": 2, "mem_mb": 500, "runtime_min": 10},
     }
-    return planar("tiny", ["nsgf"], ["velocity"], resources=resources)
+    whole = planar("tiny", ["nsgf"], SIZE, sample_seeds=1, resources=resources)
+    whole["studies"]["table1"]["pool"]["shards"] = 2
+    return whole
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +72,7 @@ def undisturbed(tiny, tmp_path_factory) -> Checkout:
 
 def endless(name: str, minutes: int) -> dict:
     """One network that trains for ever, on a GPU."""
-    whole = planar(name, ["fm"], ["straight"], train_seeds=1)
+    whole = planar(name, ["fm"], SIZE, train_seeds=1, sample_seeds=1)
     points = whole["studies"]["table1"]
     points["networks"]["straight"] |= {"iterations": 10_000_000, "checkpoint_every": 1000}
     points["resources"]["train"] = {"mem_mb": 1500, "runtime_min": minutes, "gpu": 1}
@@ -141,7 +133,7 @@ def test_results_equal_the_local_run_byte_for_byte(disturbed, undisturbed):
 def test_shards_and_seeds_are_jobs_and_the_last_rules_are_local(disturbed, cluster, tiny):
     rules = {j.rule for j in attempts(cluster, disturbed[0])}
     assert rules == {j.name for j in jobs(Preset.model_validate(tiny))} - LOCAL
-    assert {f"moons-pool-t10-{k}" for k in range(4)} <= rules
+    assert {f"moons-pool-flow-{k}" for k in range(4)} <= rules
 
 
 def test_data_are_fetched_here_and_not_on_a_node(cluster, tmp_path):

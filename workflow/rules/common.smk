@@ -4,6 +4,7 @@ import os
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import report as flag_for_report
+from snakemake.resources import Resources
 from snakemake.utils import validate
 
 from nsgf.config.base import load, read_yaml
@@ -32,6 +33,26 @@ try:
     write_snapshot(PRESET)
 except NsgfError as error:
     raise WorkflowError(str(error))
+
+
+def by_job(asked):
+    """`--set-resources` of stages as that of their jobs; what is asked for a job itself goes first.
+
+    A stage is named as in a preset's `resources` (pool, train, ...), or as it is called itself.
+    """
+    found = dict(asked)
+    for job in JOBS:
+        names = (job.stage, job.stage.removeprefix("build-"), job.name)
+        if mine := [asked[name] for name in names if name in asked]:
+            found[job.name] = Resources({})
+            for resources in mine:
+                found[job.name].update(Resources.from_mapping(resources))
+    return found
+
+
+workflow.resource_settings.overwrite_resources = by_job(
+    workflow.resource_settings.overwrite_resources
+)
 
 LOGS = f"logs/{PRESET.name}"
 TIMINGS = f"results/{PRESET.name}/timings"
