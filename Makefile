@@ -5,7 +5,8 @@ COMPLETE ?=
 PROFILE ?= default
 CHAOS_SEED ?= 2401
 CORES ?= $(shell nproc)
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Empty: requirements/install.sh takes the first of python3.11, 3.12, 3.13 and python3 that will do.
+PYTHON ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
