@@ -10,6 +10,8 @@ PYTHON ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Whole files side by side, as tests/spread.py says; a worker needs 1 GB. PYTEST_ARGS="-n 0": one by one.
+WORKERS := -n $(CORES) --maxprocesses 8
 LOCKS := requirements/torch.txt requirements/lock.txt pyproject.toml
 # One thread a job is set in the configuration; libraries that read the environment are told too.
 export OMP_NUM_THREADS ?= 1
@@ -36,7 +38,7 @@ gate: setup ## Refuse altered files before a run goes on from them
 	@$(BIN)/nsgf audit "results/$(PRESET)" --gate
 
 test: setup ## All tests; those that cannot run here are named with the reason
-	@$(BIN)/python -m pytest -rs $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -rs $(WORKERS) $(PYTEST_ARGS)
 
 test-slurm: setup ## The whole workflow on a real SLURM of two nodes on this machine (root, Debian)
 	@$(BIN)/python -m pytest -rs -s tests/workflow/test_slurm.py
