@@ -15,11 +15,18 @@ from tests.workflow.conftest import REMOTE
 MODEL = "results/small/models/moons/velocity-t10/seed0.safetensors"
 
 
-@pytest.fixture
-def pulled(published, tmp_path) -> Clone:
-    clone = Clone.of(published, tmp_path / "pulled")
+@pytest.fixture(scope="module")
+def fresh(published, tmp_path_factory) -> Clone:
+    """A clone that has pulled, which no test alters."""
+    clone = Clone.of(published, tmp_path_factory.mktemp("fresh") / "clone")
     clone.dvc("pull", "--allow-missing")
     return clone
+
+
+@pytest.fixture
+def pulled(fresh, tmp_path) -> Clone:
+    """A copy of it for one test."""
+    return Clone.copy(fresh, tmp_path / "pulled")
 
 
 def digests(clone: Clone, *folders: str) -> dict[str, str]:
@@ -39,11 +46,11 @@ def ran(clone: Clone) -> set[str]:
     return set(re.findall(r"^(?:local)?rule ([^:\s]+):", text, flags=re.MULTILINE))
 
 
-def test_a_pulled_clone_is_complete_but_for_the_pools_and_sound(published, pulled):
+def test_a_pulled_clone_is_complete_but_for_the_pools_and_sound(published, fresh):
     parts = ("models", "samples", "metrics", "tables", "figures")
-    assert digests(pulled, *parts) == digests(published, *parts)
-    assert not (pulled.results / "pools").exists()
-    result = pulled.nsgf("audit", "results/small")
+    assert digests(fresh, *parts) == digests(published, *parts)
+    assert not (fresh.results / "pools").exists()
+    result = fresh.nsgf("audit", "results/small")
     assert result.returncode == 0, result.stdout + result.stderr
 
 
