@@ -4,7 +4,8 @@ ONLY ?=
 COMPLETE ?=
 PROFILE ?= default
 CHAOS_SEED ?= 2401
-CORES ?= $(shell nproc)
+# nproc itself takes OMP_NUM_THREADS, which is about the threads of one job, for the number of cores.
+CORES ?= $(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
 # Empty: requirements/install.sh takes the first of python3.11, 3.12, 3.13 and python3 that will do.
 PYTHON ?=
 
