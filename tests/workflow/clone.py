@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.workflow.checkout import ROOT, Checkout
+from tests.workflow.checkout import PATIENCE, ROOT, Checkout
 
 HELD = ("Snakefile", "Makefile", "README.md", "environment.yml", "pyproject.toml", "dvc.yaml")
 FOLDERS = ("workflow", "src", "config", "profiles", "requirements")
@@ -92,7 +92,7 @@ class Clone(Checkout):
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=PATIENCE,
         )
         assert not check or result.returncode == 0, result.stdout + result.stderr
         return result
