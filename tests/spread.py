@@ -11,8 +11,10 @@ TOGETHER = {
     # They read one run, which costs more than they do; some alter it for a while.
     "published": ("tests/workflow/test_archive.py", "tests/workflow/test_audit.py"),
     "end to end": ("tests/workflow/test_end_to_end.py",),
+    "paper": ("tests/workflow/test_paper.py",),
     "small": ("tests/test_crate.py", "tests/test_security.py"),
     "watched": ("tests/plan/test_check.py", "tests/watch/test_watch.py"),
+    "compilers": ("tests/ot/test_compiled.py",),
 }
 GROUP = {path: name for name, paths in TOGETHER.items() for path in paths}
 
