@@ -4,11 +4,15 @@ ONLY ?=
 COMPLETE ?=
 PROFILE ?= default
 CHAOS_SEED ?= 2401
-CORES ?= $(shell nproc)
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# nproc itself takes OMP_NUM_THREADS, which is about the threads of one job, for the number of cores.
+CORES ?= $(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
+# Empty: requirements/install.sh takes the first of python3.11, 3.12, 3.13 and python3 that will do.
+PYTHON ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Whole files side by side, as tests/spread.py says; a worker needs 1 GB. PYTEST_ARGS="-n 0": one by one.
+WORKERS := -n $(CORES) --maxprocesses 8
 LOCKS := requirements/torch.txt requirements/lock.txt pyproject.toml
 # One thread a job is set in the configuration; libraries that read the environment are told too.
 export OMP_NUM_THREADS ?= 1
@@ -35,7 +39,7 @@ gate: setup ## Refuse altered files before a run goes on from them
 	@$(BIN)/nsgf audit "results/$(PRESET)" --gate
 
 test: setup ## All tests; those that cannot run here are named with the reason
-	@$(BIN)/python -m pytest -rs $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -rs $(WORKERS) $(PYTEST_ARGS)
 
 test-slurm: setup ## The whole workflow on a real SLURM of two nodes on this machine (root, Debian)
 	@$(BIN)/python -m pytest -rs -s tests/workflow/test_slurm.py

@@ -1,4 +1,4 @@
-"""Small runs that several test files share."""
+"""Small runs that several test files share, and how files are spread over parallel workers."""
 
 import json
 import subprocess
@@ -7,10 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from tests import tiny_run
+from tests import spread, tiny_run
 from tests.workflow.checkout import Checkout, planar
 
 Watched = tuple[Checkout, list[dict], int]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return spread.scheduler(config, log)
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    if hasattr(config, "workerinput"):  # alone, cheap files come first, as they are collected
+        items.sort(key=lambda item: spread.place(item.nodeid))
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import psutil
 import yaml
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 1800  # seconds after which a run counts as hung, on a machine that others load too
 TINY_WIDTHS = {
     "mlp": {"width": 8},
     "unet": {"channels": 32, "depth": 1},  # group norm wants 32; levels and attention stay
@@ -137,7 +138,7 @@ class Checkout:
             env=self.environment,
             text=True,
             capture_output=True,
-            timeout=600,
+            timeout=PATIENCE,
         )
 
     def nsgf(self, *words: str) -> subprocess.CompletedProcess:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.workflow.checkout import ROOT, Checkout
+from tests.workflow.checkout import PATIENCE, ROOT, Checkout
 
 HELD = ("Snakefile", "Makefile", "README.md", "environment.yml", "pyproject.toml", "dvc.yaml")
 FOLDERS = ("workflow", "src", "config", "profiles", "requirements")
@@ -49,11 +49,22 @@ class Clone(Checkout):
         clone._enter(folder, other.name)
         return clone
 
-    def _enter(self, folder: Path, name: str) -> None:
-        """Names, environment and a .venv that leads to the running one."""
+    @classmethod
+    def copy(cls, other: "Clone", folder: Path) -> "Clone":
+        """All that lies in another one, with its time stamps, for a test that alters it."""
+        shutil.copytree(other.folder, folder, symlinks=True)
+        clone = cls.__new__(cls)
+        clone._name(folder, other.name)
+        return clone
+
+    def _name(self, folder: Path, name: str) -> None:
         self.folder, self.name = folder, name
         self.environment = self._environment(folder)
         self.environment["PYTHONPATH"] = str(folder / "src")
+
+    def _enter(self, folder: Path, name: str) -> None:
+        """Names, environment and a .venv that leads to the running one."""
+        self._name(folder, name)
         running = Path(sys.executable).parents[1]
         (folder / ".venv").mkdir()
         for part in ("bin", "lib", "pyvenv.cfg"):
@@ -81,7 +92,7 @@ class Clone(Checkout):
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=PATIENCE,
         )
         assert not check or result.returncode == 0, result.stdout + result.stderr
         return result

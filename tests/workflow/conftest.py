@@ -2,6 +2,7 @@
 
 import pytest
 
+from nsgf import compiled
 from tests.workflow.checkout import both_kinds
 from tests.workflow.clone import Clone
 
@@ -12,6 +13,7 @@ SMALL = {"name": "small", "samples": 16}  # what of quick is run
 @pytest.fixture(scope="session")
 def published(tmp_path_factory) -> Clone:
     """What a researcher leaves: a run, its record in the commit, its bytes in a remote."""
+    compiled.ensure()  # the clone gets a copy, and its own clones one of that
     folder = tmp_path_factory.mktemp("published")
     clone = Clone(folder / "clone", both_kinds(**SMALL))
     clone.environment["NSGF_STORE"] = str(folder / "store")

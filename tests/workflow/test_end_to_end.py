@@ -1,5 +1,6 @@
 """The workflow end to end on tiny data: undisturbed, killed at every stage, and run again."""
 
+import contextlib
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -197,8 +199,38 @@ def test_a_byte_that_flipped_unseen_is_named_and_just_its_file_is_made_again(und
     assert "Nothing to do" in result.stdout, result.stdout + result.stderr
 
 
-def kill(process) -> None:
-    os.kill(process.pid, signal.SIGKILL)
+def caught(checkout: Checkout, stage: str, begun: Callable[[], bool]) -> list[psutil.Process]:
+    """All live jobs of a stage, stopped at a moment where `begun()` holds.
+
+    Between seeing state and killing, a fast job could end and take its state with it. So jobs are
+    stopped first and asked again; if they were too fast, they go on and the next ones are awaited.
+    """
+
+    def still(process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+        return True
+
+    def stopped() -> list[psutil.Process]:
+        if not begun():
+            return []
+        found = checkout.jobs(stage)
+        for process in found:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+        wait_for(lambda: all(map(still, found)), 20)
+        if found and begun():
+            return found
+        go_on(found)
+        return []
+
+    return wait_for(stopped, 240)
+
+
+def go_on(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()
 
 
 def test_killed_anywhere_it_ends_with_the_same_tables(undisturbed, tiny, tmp_path):
@@ -213,30 +245,38 @@ def test_killed_anywhere_it_ends_with_the_same_tables(undisturbed, tiny, tmp_pat
         for log in (checkout.folder / "logs").rglob("*.log"):
             steps.update(re.findall(r"resumed (\S+) .*at step (\d+)", log.read_text()))
 
+    def some(pattern: str, enough: Callable[[Path], bool]) -> Callable[[], bool]:
+        """A file of the state is there and has come far enough; it may go while it is read."""
+
+        def begun() -> bool:
+            with contextlib.suppress(FileNotFoundError):
+                return any(map(enough, checkout.state(pattern)))
+            return False
+
+        return begun
+
     # A job, while it builds the MNIST pool.
     run = checkout.start()
-    wait_for(
-        lambda: any(
-            len(pool_lines.findall(p.read_text())) > 16 for p in checkout.state("*/divergence.csv")
-        )
-    )
-    for job in checkout.jobs("pool"):
-        kill(job)
+    far = some("*/divergence.csv", lambda p: len(pool_lines.findall(p.read_text())) > 16)
+    for job in caught(checkout, "pool", far):
+        job.kill()
     output, _ = run.communicate(timeout=120)
     assert run.returncode != 0
     assert "What is done is kept" in output
 
     # Snakemake itself, while a network trains: its jobs must not live on.
     run = checkout.start()
-    wait_for(lambda: any(p.stat().st_size > 50_000 for p in checkout.state("*/checkpoint.pt")))
+    far = some("*/checkpoint.pt", lambda p: p.stat().st_size > 50_000)
+    training = caught(checkout, "train", far)
     (snakemake,) = [p for p in run_children(run.pid) if "snakemake" in " ".join(p.cmdline())]
-    kill(snakemake)
+    snakemake.kill()
+    go_on(training)
     run.communicate(timeout=120)
     wait_for(lambda: not checkout.jobs(), 20)
 
     # The terminal, while samples are drawn.
     run = checkout.start()
-    wait_for(lambda: len(checkout.state("*/batch*.pt")) > 3)
+    caught(checkout, "sample", some("*/batch*.pt", lambda p: p.exists()))
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate(timeout=120)
     wait_for(lambda: not checkout.jobs(), 20)
@@ -255,9 +295,7 @@ def test_killed_anywhere_it_ends_with_the_same_tables(undisturbed, tiny, tmp_pat
     assert not [p for p in checkout.state("*") if p.is_dir()], "state left behind"
 
 
-def run_children(pid: int):
-    import psutil
-
+def run_children(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
 

@@ -16,6 +16,7 @@ import yaml
 from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
 from nsgf.errors import NsgfError
+from tests import tiny_run
 from tests.slurm.cluster import SETTINGS, Cluster, ClusterJob, refuse_foreign
 from tests.slurm.packages import require
 from tests.slurm.use import PROFILE, on_slurm, users_of
@@ -63,9 +64,13 @@ def tiny() -> dict:
 
 @pytest.fixture(scope="module")
 def undisturbed(tiny, tmp_path_factory) -> Checkout:
-    """The same preset on this machine alone."""
+    """The same preset on this machine alone, in one process, which imports torch once."""
     checkout = Checkout(tmp_path_factory.mktemp("local"), tiny)
-    result = checkout.reproduce()
+    command = [sys.executable, "-c", tiny_run.PROGRAM, "config/tiny.yaml"]
+    environment = checkout.environment
+    result = subprocess.run(
+        command, cwd=checkout.folder, env=environment, text=True, capture_output=True
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     return checkout
 
