@@ -70,14 +70,17 @@ def code_of(stage: str, modules: tuple[str, ...] = (), entries: tuple = ()) -> s
 def reached(body: Sequence[ast.stmt], root: str) -> list[ast.stmt]:
     """The statements of a module that its function `root` reaches by name, in their order."""
     single = [part for node in body for part in _one_by_one(node)]
-    defined = {name: node for node in single for name in _names(node)}
+    defined: dict[str, list[ast.stmt]] = {}
+    for node in single:
+        for name in _names(node):
+            defined.setdefault(name, []).append(node)
     found: set[str] = set()
     waiting = [root]
     while waiting:
         name = waiting.pop()
         if name in defined and name not in found:
             found.add(name)
-            inside = ast.walk(defined[name])
+            inside = (part for node in defined[name] for part in ast.walk(node))
             waiting += [node.id for node in inside if isinstance(node, ast.Name)]
     return [node for node in single if found & set(_names(node))]
 

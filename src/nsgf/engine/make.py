@@ -41,8 +41,11 @@ def make(tasks: Iterable[Task]) -> None:
         NsgfError: an input is missing or damaged, or what the stage itself refuses.
     """
     digests, store = Digests(), Store.configured()
-    for task in tasks:
-        _make(task, digests, store)
+    try:
+        for task in tasks:
+            _make(task, digests, store)
+    finally:
+        digests.keep()
 
 
 def _make(task: Task, digests: Digests, store: Store | None) -> None:

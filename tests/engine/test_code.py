@@ -1,0 +1,142 @@
+"""The code hash: what a piece of work really uses, and nothing beside it."""
+
+import pytest
+
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.engine import code
+from nsgf.engine.code import code_of, reached
+from nsgf.engine.dag import jobs
+from nsgf.registry import NETS, NETWORKS, STAGES
+
+CACHED = (code.code_of, code._tree, code._imports, code._fingerprint)
+STAGE = '''"""Doc."""
+from nsgf.b import X, Y
+from nsgf.d import Z
+from nsgf.errors import NsgfError
+
+LIMIT = 3
+LIMIT += X
+
+
+def tasks(outline):
+    return Z + 1
+
+
+def make(settings, unit, files):
+    """Doc."""
+    from nsgf.c import g
+
+    return _help(g) + LIMIT
+
+
+def _help(g):
+    return 5
+
+
+def _aside():
+    return 7
+'''
+
+
+def forget() -> None:
+    for cached in CACHED:
+        cached.cache_clear()
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A small package that stands in for nsgf, with a function that hashes its stage anew."""
+    files = {
+        "__init__": "",
+        "stages/__init__": "",
+        "stages/a": STAGE,
+        "b": "X = 1  # one\nY = 6\n",
+        "c": 'def g():\n    """Doc."""\n    from nsgf import e\n    return 2\n',
+        "d": "Z = 3\n",
+        "e": "W = 4\n",
+        "errors": "V = 8\n",
+        "late": "U = 9\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setattr(code, "ROOT", tmp_path)
+
+    def hashed() -> str:
+        forget()
+        return code_of("a", ("nsgf.late",), ("entry",))
+
+    yield tmp_path, hashed
+    monkeypatch.undo()
+    forget()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changes"),
+    [
+        ("b", "# one", "# the number one", False),
+        ("c", "Doc.", "Another text.", False),
+        ("b", "X = 1", "X = 2", True),
+        ("c", "return 2", "return 3", True),
+        ("e", "4", "5", True),
+        ("late", "9", "10", True),
+        ("errors", "8", "9", False),
+        # Of the stage's own file only what `make` reaches counts.
+        ("d", "3", "4", False),
+        ("stages/a", "Z + 1", "Z + 2", False),
+        ("stages/a", "return 7", "return 8", False),
+        ("stages/a", "import X, Y", "import X", False),
+        ("stages/a", '"""Doc."""', '"""Text."""', False),
+        ("stages/a", "return 5", "return 6", True),
+        ("stages/a", "LIMIT = 3", "LIMIT = 4", True),
+        ("stages/a", "LIMIT += X", "LIMIT -= X", True),
+        ("stages/a", "+ LIMIT", "- LIMIT", True),
+    ],
+)
+def test_the_code_hash_follows_what_make_reaches_but_not_comments(package, file, old, new, changes):
+    folder, hashed = package
+    before, path = hashed(), folder / f"{file}.py"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    assert (hashed() != before) == changes
+
+
+@pytest.mark.parametrize("kind", sorted(NETS))
+def test_a_networks_code_reaches_its_stages_hash(monkeypatch, kind):
+    """Modules that the registry names are loaded late, where no import shows them."""
+    before, real = code_of("train", (NETS[kind],)), code._fingerprint
+    changed = lambda name: real(name) + ("x" if name == NETS[kind] else "")  # noqa: E731
+    monkeypatch.setattr(code, "_fingerprint", changed)
+    code_of.cache_clear()
+    after = code_of("train", (NETS[kind],))
+    monkeypatch.undo()
+    code_of.cache_clear()
+    assert after != before
+
+
+def test_one_methods_code_is_not_anothers_and_a_line_of_the_registry_counts():
+    ot_cfm, straight = (code_of("train", (NETWORKS[n].module,)) for n in ("ot_cfm", "straight"))
+    assert ot_cfm != straight
+    entry = NETWORKS["straight"]
+    assert code_of("train", (entry.module,), (entry,)) != straight
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_stage_makes_with_lies_where_its_hash_sees_it(stage):
+    """Other stages are aside, and so is what hides in a statement that defines no name."""
+    own = reached(code._tree(code.stage_module(stage)).body, code.MAKE)
+    assert code.MAKE in [name for node in own for name in code._names(node)]
+    assert [m for m in code._imported(own) if m.startswith("nsgf.stages")] == []
+    rest = [n for n in code._tree(code.stage_module(stage)).body if not code._names(n)]
+    assert all(map(code._is_text, rest))
+
+
+@pytest.mark.parametrize("name", ["quick", "cpu", "paper"])
+def test_tasks_of_a_job_share_settings_and_code(name):
+    """A job runs again as a whole, and asks the scheduler once."""
+    for job in jobs(load(f"config/{name}.yaml", Preset)):
+        for task in job.tasks:
+            for what in ("stage", "study", "config", "code", "resources", "threads", "temporary"):
+                assert getattr(task, what) == getattr(job.tasks[0], what), f"{job.name}: {what}"
