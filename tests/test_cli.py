@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from nsgf.cli import COMMANDS, main
+from nsgf.engine.dag import tasks_for
 from nsgf.lifeline import PARENT
+from nsgf.registry import ARRAYS
 from tests import tiny_run
 from tests.workflow.checkout import ROOT
 
@@ -125,6 +127,15 @@ def test_what_cannot_be_made_is_one_message(checkout, capsys, words, says):
     assert says in message
     assert message.count("nsgf: ") == 1
     assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_data_is_made_by_any_preset_that_has_it(monkeypatch, name):
+    """So that the command in its provenance works as it stands there."""
+    monkeypatch.chdir(ROOT)
+    for array in ARRAYS:
+        (work,) = tasks_for([f"data/processed/{name}/{array}.npy"])
+        assert (work.stage, work.unit) == ("fetch", {"dataset": name})
 
 
 def test_a_folder_that_cannot_be_written_is_one_message(checkout, capsys):

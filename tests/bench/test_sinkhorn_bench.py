@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from nsgf.cli import main
+from nsgf.errors import NotConverged
 from nsgf.ops.bench import measure, ott, plot, pot, sinkhorn
 from nsgf.ops.bench import reference as along
 from nsgf.ops.bench.cases import CASES, Case, inputs
 from nsgf.ops.bench.methods import BASE, SCALINGS, TOLS, sweep
 from nsgf.ops.bench.reference import RESIDUAL, reference
 from nsgf.ops.bench.threads import limited
-from nsgf.cli import main
-from nsgf.errors import NotConverged
 
 TINY = Case("8gaussians", n=16, blur=0.5, step_size=0.3, n_steps=3, paper_scaling=0.8)
 MIXING = Case("moons", n=16, blur=1.0, step_size=0.3, n_steps=3, paper_scaling=0.8)
@@ -109,7 +109,7 @@ def test_a_case_without_its_images_is_left_out_and_says_how_to_get_them(bench, c
     code, rows = bench("--cases", "mnist", "tiny")
     assert code == 0
     assert {row["case"] for row in rows} == {"tiny"}
-    assert "nsgf fetch --dataset mnist --out" in capsys.readouterr().out
+    assert "nsgf make data/processed/mnist/train_images.npy" in capsys.readouterr().out
     assert main(["bench", "sinkhorn", "--cases", "mnist", "--data", "nowhere"]) == 1
     assert "no case could run" in capsys.readouterr().err
 

@@ -40,23 +40,30 @@ WHOLE, SHARED = f"{HERE}/whole", f"{HERE}/shared"
 MODULES = ("nsgf.studies.images.measure",)
 
 
-@pytest.fixture
-def measured(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
     """A folder with samples of MNIST's shape, a reference and the metrics of one job."""
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("NSGF_STATE", str(folder / "state"))
+        image_set(folder / "data", "mnist", SHAPE)
+        classifier(0)
+        samples(0)
+        inputs = {"data": DATA, "classifier": CLASSIFIER}
+        outputs = {"reference": f"{REFERENCE}.json", "arrays": f"{REFERENCE}.npz"}
+        run("reference", UNIT, ReferenceStage(**ABOUT), inputs, outputs, modules=MODULES)
+        evaluate(WHOLE)
+        share(2)
+    return folder
+
+
+@pytest.fixture
+def measured(finished, tmp_path, monkeypatch):
+    """A copy of it, with the features of two parts of each set, as the current folder."""
+    shutil.copytree(finished, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
     monkeypatch.setenv("NSGF_STATE", str(tmp_path / "state"))
-    image_set(tmp_path / "data", "mnist", SHAPE)
-    classifier(0)
-    samples(0)
-    run(
-        "reference",
-        UNIT,
-        ReferenceStage(**ABOUT),
-        {"data": DATA, "classifier": CLASSIFIER},
-        {"reference": f"{REFERENCE}.json", "arrays": f"{REFERENCE}.npz"},
-        modules=MODULES,
-    )
-    evaluate(WHOLE)
 
 
 def given(path: str) -> None:
@@ -122,7 +129,8 @@ def share(shards: int) -> None:
 
 def test_metrics_have_the_same_bytes_however_many_jobs_compute_features(measured):
     for shards in (2, 3):
-        share(shards)
+        if shards > 2:
+            share(shards)
         evaluate(SHARED, shards)
         for ending in ("json", "npz"):
             whole, shared = (Path(f"{path}.{ending}").read_bytes() for path in (WHOLE, SHARED))
@@ -223,7 +231,6 @@ def shorten() -> dict | None:
     ],
 )
 def test_features_of_something_else_are_refused(measured, spoil, says):
-    share(2)
     changes = spoil() or {}
     with pytest.raises(NsgfError, match=says):
         evaluate(SHARED, 2, **changes)
