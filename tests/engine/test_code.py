@@ -1,14 +1,20 @@
 """The code hash: what a piece of work really uses, and nothing beside it."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.engine import code
-from nsgf.engine.code import code_of, reached
-from nsgf.engine.dag import jobs
+from nsgf.engine.code import code_of, modules_of, reached
+from nsgf.engine.dag import jobs, tasks_for
 from nsgf.registry import NETS, NETWORKS, STAGES
 
+SOURCE = code.ROOT
 CACHED = (code.code_of, code._tree, code._imports, code._fingerprint)
 STAGE = '''"""Doc."""
 from nsgf.b import X, Y
@@ -131,6 +137,53 @@ def test_what_a_stage_makes_with_lies_where_its_hash_sees_it(stage):
     assert [m for m in code._imported(own) if m.startswith("nsgf.stages")] == []
     rest = [n for n in code._tree(code.stage_module(stage)).body if not code._names(n)]
     assert all(map(code._is_text, rest))
+
+
+LOADED = """
+import sys
+from nsgf.engine.dag import tasks_for
+from nsgf.engine.make import make
+
+work = tasks_for([sys.argv[1]])
+before = set(sys.modules)
+make(work)
+print(*sorted(m for m in set(sys.modules) - before if m.startswith("nsgf.")))
+"""
+ONE_OF_EACH = (
+    "pools/moons/flow/seed0/shard0/x.npy",
+    "models/moons/velocity/seed0.safetensors",
+    "models/moons/straight/seed0.safetensors",
+    "samples/moons/nsgf/seed0-0.npy",
+    "samples/moons/fm,nfe=10/seed0-0.npy",
+    "samples/moons/reference/test.json",
+    "metrics/moons/nsgf.json",
+    "tables/table1.csv",
+    "figures/figure3.png",
+    "timings/claims.csv",
+)
+
+
+@pytest.fixture(scope="module")
+def copied(small, tmp_path_factory) -> Path:
+    """A copy of the finished run, in which files may be made again."""
+    folder = tmp_path_factory.mktemp("copied") / "run"
+    return shutil.copytree(small.folder, folder, symlinks=True)
+
+
+@pytest.mark.parametrize("path", ONE_OF_EACH)
+def test_all_that_a_task_loads_enters_its_hash(small, copied, monkeypatch, path):
+    """A module that is loaded by name, and that a task does not name, would change unseen."""
+    path = f"results/small/{path}"
+    program = [sys.executable, "-c", LOADED, path]
+    said = subprocess.run(
+        program, cwd=copied, env=small.environment, capture_output=True, text=True
+    )
+    assert said.returncode == 0, said.stderr
+    loaded = {m for m in said.stdout.splitlines()[-1].split() if not code.is_aside(m)}
+    monkeypatch.chdir(copied)
+    (work,) = tasks_for([path])
+    packages = {name for name in loaded if (SOURCE.joinpath(*name.split(".")[1:])).is_dir()}
+    assert loaded - packages <= modules_of(work.stage, work.modules)
 
 
 @pytest.mark.parametrize("name", ["quick", "cpu", "paper"])

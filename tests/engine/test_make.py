@@ -1,5 +1,6 @@
 """Making a unit: damaged inputs are refused, work done elsewhere is taken, idle settings idle."""
 
+import errno
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from nsgf.config.preset import Preset
 from nsgf.config.train import TrainStage
 from nsgf.engine import digests
 from nsgf.engine.make import make
+from nsgf.engine.store import Store
 from nsgf.errors import NsgfError
 from nsgf.stages import gather, train
 from tests.tasks import run, task
@@ -192,6 +194,22 @@ def test_a_damaged_store_is_not_believed_and_the_work_is_done(store, spoil, monk
     monkeypatch.setattr(train, "make", lambda *words: pytest.fail("the store was not mended"))
     run(*training())
     assert contents()[:2] == made[:2]
+
+
+def test_a_full_store_leaves_the_state_of_work_that_is_done(folder, monkeypatch, capsys):
+    """Snakemake removes the outputs of a job that failed."""
+
+    def full(*words):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("NSGF_STORE", str(folder / "store"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "put", full)
+        with pytest.raises(OSError, match="No space left"):
+            run(*training())
+    shutil.rmtree("results")
+    run(*training())
+    assert "at step 10" in capsys.readouterr().out
 
 
 def test_nothing_is_stored_where_no_store_is_named(folder):
