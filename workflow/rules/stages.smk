@@ -36,4 +36,4 @@ for job in JOBS:
         params:
             recipe=job.recipe,
         shell:
-            "nsgf make --preset " + SNAPSHOT + " --job {rule} > {log} 2>&1"
+            f"nsgf make --preset {SNAPSHOT} --job {job.name} > {{log}} 2>&1"
