@@ -1,7 +1,7 @@
-"""Streams, artefacts, errors, state and the code hash: what every stage rests on."""
+"""Streams, artefacts, provenance, errors, state and imports: what every stage rests on."""
 
 import ast
-import json
+import os
 import pickle
 import re
 import subprocess
@@ -13,12 +13,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsgf import artifact, codehash, state
+import nsgf
+from nsgf.artifact import atomic, read_json, sha256_file, sidecar, write_text
+from nsgf.config.base import deciding
+from nsgf.config.train import Training
+from nsgf.engine import state
+from nsgf.engine.provenance import account, record
 from nsgf.errors import NsgfError
-from nsgf.registry import NETS
 from nsgf.rng import stream, stream_seed
+from tests.tasks import task
 
-SOURCE = Path(codehash.__file__).parent
+SOURCE = Path(nsgf.__file__).parent
+TRAINING = {"net": {"kind": "mlp"}, "iterations": 2, "batch_size": 8, "lr": 0.01}
 
 
 @given(st.integers(0, 2**40), st.text(), st.text())
@@ -38,25 +44,32 @@ def test_a_stream_is_a_function_of_its_name():
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     target = tmp_path / "a.txt"
-    artifact.write_text(target, "old")
-    with pytest.raises(RuntimeError), artifact.atomic(target) as temporary:
+    write_text(target, "old")
+    with pytest.raises(RuntimeError), atomic(target) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_provenance_states_digest_command_inputs_and_code(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["/bin/nsgf", "train", "--out", "a b"])
-    source, made = tmp_path / "in.txt", tmp_path / "out.txt"
-    source.write_text("x")
-    made.write_text("y")
-    artifact.record(made, stage="s", config={"a": 1}, seed=3, code="abc", inputs=[source])
-    body = json.loads(artifact.sidecar(made).read_text())
-    assert body["sha256"] == artifact.sha256_file(made) == artifact.digest(made)
-    assert body["inputs"] == {str(source): artifact.sha256_file(source)}
-    assert body["command"] == "nsgf train --out 'a b'"
+def test_provenance_states_digest_command_inputs_code_and_processor(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source, made = Path("in.txt"), Path("results/a b/out.txt")
+    write_text(source, "x")
+    write_text(made, "y")
+    settings = Training.model_validate(TRAINING)
+    work = task("train", {"seed": 1}, settings, {"in": source}, {"out": made})
+    record(work, {"in.txt": sha256_file(source)}, account({"resumed_at": 0}))
+    body = read_json(sidecar(made))
+    assert body["sha256"] == sha256_file(made)
+    assert body["inputs"] == {"in.txt": sha256_file(source)}
+    assert body["command"] == "nsgf make 'results/a b/out.txt'"
+    assert (body["unit"], body["facts"]) == ({"seed": 1}, {"resumed_at": 0})
+    assert (body["config"], body["code"]) == (deciding(settings), work.code)
+    assert "checkpoint_every" not in body["config"]
     assert body["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert body["machine"]["processor"]
+    assert body["machine"]["cores"] == os.cpu_count()
 
 
 def test_an_error_aligns_its_facts_and_survives_pickling():
@@ -86,80 +99,16 @@ def test_two_owners_of_one_state_are_refused(tmp_path, monkeypatch):
         pass
 
 
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A small package that stands in for nsgf, with a function that hashes it anew."""
-    files = {
-        "__init__": "",
-        "a": '"""Doc."""\nfrom nsgf import b\n\ndef f():\n    from nsgf.c import g\n    return g\n',
-        "b": "X = 1  # one\n",
-        "c": 'def g():\n    """Doc."""\n    return 2\n',
-        "d": "Y = 3\n",
-    }
-    for name, text in files.items():
-        (tmp_path / f"{name}.py").write_text(text)
-    monkeypatch.setattr(codehash, "ROOT", tmp_path)
-
-    def hashed() -> str:
-        for cached in (codehash.code_of, codehash._tree, codehash._imports, codehash._fingerprint):
-            cached.cache_clear()
-        return codehash.code_of("nsgf.a")
-
-    yield tmp_path, hashed
-    monkeypatch.undo()
-    for cached in (codehash.code_of, codehash._tree, codehash._imports, codehash._fingerprint):
-        cached.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "changes"),
-    [
-        ("b", "# one", "# the number one", False),
-        ("c", "Doc.", "Another text.", False),
-        ("d", "3", "4", False),
-        ("b", "X = 1", "X = 2", True),
-        ("c", "return 2", "return 3", True),
-    ],
-)
-def test_the_code_hash_follows_imports_but_not_comments(package, file, old, new, changes):
-    folder, hashed = package
-    before = hashed()
-    path = folder / f"{file}.py"
-    path.write_text(path.read_text().replace(old, new))
-    assert (hashed() != before) == changes
-
-
-@pytest.mark.parametrize("kind", sorted(NETS))
-def test_a_networks_code_reaches_its_stages_hash(monkeypatch, kind):
-    """Modules that the registry names are loaded late, where no import shows them."""
-    before = codehash.stage_code("train", "moons", network="straight", used=(NETS[kind],))
-    real = codehash._fingerprint
-    changed = lambda name: real(name) + ("x" if name == NETS[kind] else "")  # noqa: E731
-    monkeypatch.setattr(codehash, "_fingerprint", changed)
-    codehash.code_of.cache_clear()
-    after = codehash.stage_code("train", "moons", network="straight", used=(NETS[kind],))
-    monkeypatch.undo()
-    codehash.code_of.cache_clear()
-    assert after != before
-
-
-def test_one_methods_code_is_not_anothers():
-    ot_cfm = codehash.stage_code("train", "moons", network="ot_cfm")
-    assert ot_cfm != codehash.stage_code("train", "moons", network="straight")
-
-
 ORDER = [
     "errors",
     "lifeline",
     "private",
-    "lifeline",
+    "threads",
     "registry",
     "rng",
     "shards",
     "artifact",
-    "codehash",
     "progress",
-    "state",
     "config",
     "device",
     "compiled",
@@ -167,39 +116,55 @@ ORDER = [
     "ot",
     "flows",
     "nets",
+    "metrics",
+    "report",
+    "studies",
+    "layout",
+    "engine",
     "train",
     "sample",
-    "metrics",
-    "layout",
-    "jobs",
-    "report",
-    "audit",
-    "crate",
-    "bench",
     "stages",
-    "plan",
-    "watch",
+    "ops",
     "cli",
 ]
 
 
+def against_the_direction(name: str, text: str) -> list[str]:
+    """What the module `name`, such as ot/dense, imports from behind it."""
+    mine, found = ORDER.index(name.split("/")[0]), []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "nsgf":
+            found += [f"nsgf.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append(node.module or "")
+    ours = [module for module in found if module.startswith("nsgf.")]
+    return [module for module in ours if ORDER.index(module.split(".")[1]) > mine]
+
+
 def test_data_flows_one_way():
     """A module imports only what stands before it."""
-    wrong = []
-    for path in SOURCE.rglob("*.py"):
-        mine = path.relative_to(SOURCE).with_suffix("").parts[0]
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nsgf."):
-                other = node.module.split(".")[1]
-                if mine != "__init__" and ORDER.index(other) > ORDER.index(mine):
-                    wrong.append(f"{path.relative_to(SOURCE)} imports {node.module}")
-    assert wrong == []
+    names = {path.relative_to(SOURCE).with_suffix("").as_posix() for path in SOURCE.rglob("*.py")}
+    read = {name: (SOURCE / f"{name}.py").read_text() for name in names - {"__init__"}}
+    assert {name.split("/")[0] for name in read} == set(ORDER)
+    wrong = {name: against_the_direction(name, text) for name, text in read.items()}
+    assert {name: modules for name, modules in wrong.items() if modules} == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["from nsgf.stages.train import make", "from nsgf import ops", "import nsgf.stages.train as t"],
+)
+def test_an_import_against_the_direction_is_seen(line):
+    assert against_the_direction("ot/dense", f"def f():\n    {line}\n")
+    assert not against_the_direction("cli", line)
 
 
 def test_reading_a_preset_imports_nothing_heavy():
     program = (
         "import sys; from nsgf.config.base import load; from nsgf.config.preset import Preset;"
-        "from nsgf.jobs import jobs; jobs(load('config/quick.yaml', Preset));"
+        "from nsgf.engine.dag import jobs; jobs(load('config/quick.yaml', Preset));"
         "print([m for m in ('torch', 'pandas', 'matplotlib', 'geomloss') if m in sys.modules])"
     )
     result = subprocess.run(

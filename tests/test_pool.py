@@ -1,6 +1,7 @@
 """Trajectory pools: content independent of shards and jobs; rows as stored; errors that help."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,14 +10,18 @@ from torch.testing import assert_close
 
 from nsgf.config.pool import PoolStage
 from nsgf.data.problem import open_problem
+from nsgf.engine.make import make
+from nsgf.engine.state import state_root
 from nsgf.errors import NsgfError
 from nsgf.flows import points
 from nsgf.flows.minibatch import minibatches, trajectories
 from nsgf.flows.pool import batches_of_shard, open_pool
 from nsgf.flows.streaming import StreamingPool
+from nsgf.registry import DATASETS
 from nsgf.rng import stream
 from nsgf.stages import build_pool
 from tests.image_sets import image_set
+from tests.tasks import task
 
 STAGE = {
     "seed": 5,
@@ -24,12 +29,6 @@ STAGE = {
     "pool": {"batch_size": 16, "batches": 5, "shards": 1},
     "compute": {"device": "cpu"},
 }
-
-
-def stage_file(tmp_path, **pool):
-    path = tmp_path / f"stage{len(list(tmp_path.iterdir()))}.json"
-    path.write_text(json.dumps(STAGE | {"pool": STAGE["pool"] | pool}))
-    return path
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +42,29 @@ def images(tmp_path):
     return image_set(tmp_path / "data", "mnist", (1, 28, 28))
 
 
+def pool_tasks(folder, units, data=None, **pool):
+    """A task of each shard, in folder/seed<s>-<shard>; `data` is a folder of image sets."""
+    settings = PoolStage.model_validate(STAGE | {"pool": STAGE["pool"] | pool})
+    modules = build_pool.modules_of(settings, DATASETS[units[0]["dataset"]])
+    files = sorted((data / units[0]["dataset"]).glob("train_*.npy")) if data else []
+    return [
+        task(
+            "build-pool",
+            u,
+            settings,
+            {"data": files} if files else {},
+            build_pool.shard_files(f"{folder}/seed{u['seed']}-{u['shard']}", settings),
+            modules=modules,
+        )
+        for u in units
+    ]
+
+
 def build(tmp_path, name, units, data=None, **pool):
-    out = str(tmp_path / name / "seed{seed}-{shard}")
-    build_pool.run(stage_file(tmp_path, **pool), units, data, out)
-    return [tmp_path / name / f"seed{u['seed']}-{u['shard']}" for u in units]
+    """Make shards, all in one process; returns their folders."""
+    made = pool_tasks(tmp_path / name, units, data, **pool)
+    make(made)
+    return [Path(work.artefacts[0]).parent for work in made]
 
 
 def unit(seed=0, shard=0, dataset="moons"):
@@ -155,7 +173,7 @@ def killed_after(monkeypatch, form, groups):
 def resumes_to_the_same_bytes(tmp_path, monkeypatch, capsys, form, which, data, **pool):
     with pytest.raises(StopIteration):
         build(tmp_path, "again", [which], data, **pool)
-    (curve,) = list(build_pool.WorkState("x").path.parent.glob("*/divergence.csv"))
+    (curve,) = list(state_root().glob("*/divergence.csv"))
     curve.write_text(curve.read_text() + "3,0,0.1")  # torn line
     for raw in curve.parent.glob("*.raw"):
         raw.write_bytes(raw.read_bytes() + b"torn")

@@ -109,7 +109,7 @@ def test_a_case_without_its_images_is_left_out_and_says_how_to_get_them(bench, c
     code, rows = bench("--cases", "mnist", "tiny")
     assert code == 0
     assert {row["case"] for row in rows} == {"tiny"}
-    assert "nsgf fetch --dataset mnist --out" in capsys.readouterr().out
+    assert "nsgf make data/processed/mnist/train_images.npy" in capsys.readouterr().out
     assert main(["bench", "sinkhorn", "--cases", "mnist", "--data", "nowhere"]) == 1
     assert "no case could run" in capsys.readouterr().err
 

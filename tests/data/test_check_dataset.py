@@ -11,8 +11,8 @@ import yaml
 from nsgf import registry
 from nsgf.cli import main
 from nsgf.data import synthetic
-from nsgf.data.arrays import ARRAYS
 from nsgf.data.decode import canonical_idx
+from nsgf.registry import ARRAYS
 
 
 @pytest.fixture(autouse=True)

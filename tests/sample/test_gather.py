@@ -1,6 +1,5 @@
 """Samples that parallel jobs draw: the bytes of one job's, after a kill too, or a refusal."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -8,15 +7,21 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from nsgf.artifact import SIDECAR, read_json, record, write_json
-from nsgf.cli import main
+from nsgf.artifact import SIDECAR, read_json, sha256_file, sidecar, write_json
+from nsgf.config.compute import Compute
+from nsgf.config.pool import Flow
+from nsgf.config.sample import SampleStage, Sampling
 from nsgf.config.train import Net
-from nsgf.nets.build import initialise, save
+from nsgf.errors import NsgfError
+from nsgf.nets.build import initialise, load, save
 from nsgf.registry import METHODS
 from nsgf.rng import stream
 from nsgf.sample import two_phase
 from nsgf.sample.files import read_part, write_part
+from nsgf.stages import sample
+from nsgf.stages.sample import SET
 from tests.image_sets import image_set
+from tests.tasks import run
 
 NETS = {
     "mlp": {"kind": "mlp", "width": 8},
@@ -26,64 +31,69 @@ NETS = {
 SHAPES = {"moons": (2,), "mnist": (1, 28, 28)}
 METHOD_OF = {"moons": "nsgf", "mnist": "nsgf++"}
 SAMPLING = {"n_samples": 10, "batch_size": 3, "path_samples": 2, "omega": 0.25}
-SET = (".npy", ".npz", ".json")
+WHOLE, JOINED, PARTS = "results/t/whole/set", "results/t/joined/set", "results/t/parts"
 
 
 class Place:
-    """A folder with the networks of a method, and the stages as a shell would call them."""
+    """A folder with the networks of a method, and the stages as jobs would make them."""
 
-    def __init__(self, folder: Path, dataset: str):
-        self.folder, self.dataset, self.method = folder, dataset, METHOD_OF[dataset]
-        self.unit = f"dataset={dataset},seed=0,sample=1"
-        settings = {"seed": 3, "method": self.method, "nfe": 5 if dataset == "moons" else None}
-        flow = {"steps": 5, "step_size": 0.2, "blur": 1.0}
-        settings |= {"flow": flow, "sampling": SAMPLING, "compute": {"device": "cpu"}}
-        write_json(folder / "sample.json", settings)
+    def __init__(self, dataset: str):
+        self.dataset, self.method = dataset, METHOD_OF[dataset]
+        self.unit = {"dataset": dataset, "seed": 0, "sample": 1}
+        self.sampling = SAMPLING
         self.networks("networks", seed=0)
+
+    def settings(self, shards: int) -> SampleStage:
+        """Of a set, or of one of its parts."""
+        return SampleStage(
+            seed=3,
+            method=self.method,
+            nfe=5 if self.dataset == "moons" else None,
+            flow=Flow(steps=5, step_size=0.2, blur=1.0),
+            sampling=Sampling(**self.sampling),
+            compute=Compute(device="cpu"),
+            shards=shards,
+        )
 
     def networks(self, name: str, seed: int) -> None:
         """Write the method's networks."""
         for network in METHODS[self.method].networks:
             kind = "phase" if network == "phase" else "mlp" if self.dataset == "moons" else "unet"
             net = TypeAdapter(Net).validate_python(NETS[kind])
-            shape = SHAPES[self.dataset]
-            built = initialise(net, shape, seed, network)
+            built = initialise(net, SHAPES[self.dataset], seed, network)
             for weights in built.parameters():  # a UNet begins as the zero field
                 weights.data += 0.1 * torch.randn(weights.shape, generator=stream(seed, network))
-            save(self.folder / f"{name}/{network}.safetensors", built, net, shape)
+            save(Path(f"{name}/{network}.safetensors"), {"net": built})
 
-    def sample(self, out: str, *words: str, unit: str = "", networks: str = "networks") -> int:
-        """Draw the set, or what `unit` says."""
-        chosen = [
-            word
-            for n in METHODS[self.method].networks
-            for word in ("--network", f"{n}={self.folder}/{networks}/{n}.safetensors")
-        ]
-        return self.call("sample", *chosen, *words, "--data", "data", "--out", out, unit=unit)
+    def whole(self) -> None:
+        """Draw the set in one job."""
+        self._draw(self.unit, 1, {k: f"{WHOLE}{end}" for k, end in SET.items()}, "networks")
 
     def parts(self, shards: int) -> None:
         """Draw every part of the set."""
         for k in range(shards):
-            assert self.part(k, shards) == 0
+            self.part(k, shards)
 
-    def part(self, shard: int, shards: int, networks: str = "networks") -> int:
+    def part(self, shard: int, shards: int, networks: str = "networks") -> None:
         """Draw one part of the set."""
-        unit = f"{self.unit},shard={shard}"
-        return self.sample("parts/{shard}.npy", *count(shards), unit=unit, networks=networks)
+        made = {k: f"{PARTS}/{shard}{end}" for k, end in sample.PARTS.items()}
+        self._draw(self.unit | {"shard": shard}, shards, made, networks)
 
-    def gather(self, shards: int) -> int:
+    def _draw(self, unit: dict, shards: int, outputs: dict, networks: str) -> None:
+        names = METHODS[self.method].networks
+        inputs = {n: f"{networks}/{n}.safetensors" for n in names}
+        if self.dataset == "mnist":
+            inputs["data"] = sorted(Path("data/mnist").glob("train_*.npy"))
+        modules = (METHODS[self.method].sampler,)
+        run("sample", unit, self.settings(shards), inputs, outputs, modules=modules)
+
+    def gather(self, shards: int) -> None:
         """Join the parts."""
-        return self.call(
-            "gather", "--parts", "parts/{shard}.npy", *count(shards), "--out", "joined/set.npy"
-        )
-
-    def call(self, stage: str, *options: str, unit: str = "") -> int:
-        """The exit code of a stage."""
-        return main([stage, "--config", "sample.json", "--unit", unit or self.unit, *options])
-
-
-def count(shards: int) -> tuple[str, str]:
-    return ("--shards", str(shards))
+        inputs = {
+            kind: [f"{PARTS}/{k}{end}" for k in range(shards)] for kind, end in sample.PARTS.items()
+        }
+        outputs = {k: f"{JOINED}{end}" for k, end in SET.items()}
+        run("gather", self.unit, self.settings(shards), inputs, outputs)
 
 
 @pytest.fixture
@@ -92,30 +102,32 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NSGF_STATE", str(tmp_path / "state"))
     image_set(tmp_path / "data", "mnist", SHAPES["mnist"], n=8)
-    return lambda dataset: Place(tmp_path, dataset)
+    return Place
 
 
 def set_bytes(path: str) -> list[bytes]:
-    return [Path(path).with_suffix(ending).read_bytes() for ending in SET]
+    return [Path(f"{path}{ending}").read_bytes() for ending in SET.values()]
 
 
 @pytest.mark.parametrize("dataset", SHAPES)
 def test_a_set_has_the_same_bytes_however_many_jobs_share_it(place, dataset):
     here = place(dataset)
-    assert here.sample("whole/set.npy") == 0
-    for shards in (1, 2, 3):
+    here.whole()
+    for shards in (2, 3, 4):
         here.parts(shards)
-        assert here.gather(shards) == 0
-        assert set_bytes("joined/set.npy") == set_bytes("whole/set.npy"), shards
-    whole, joined = (read_json(Path(f"{d}/set.npy{SIDECAR}")) for d in ("whole", "joined"))
+        here.gather(shards)
+        assert set_bytes(JOINED) == set_bytes(WHOLE), shards
+    whole, joined = (read_json(sidecar(Path(f"{path}.npy"))) for path in (WHOLE, JOINED))
     assert joined["sha256"] == whole["sha256"]
-    assert joined["facts"] == whole["facts"]
-    assert sorted(joined["inputs"]) == [f"parts/{k}.{e}" for k in range(3) for e in ("npy", "npz")]
+    assert joined["facts"].items() <= whole["facts"].items()
+    assert sorted(joined["inputs"]) == [
+        f"{PARTS}/{k}.{e}" for k in range(4) for e in ("npy", "npz")
+    ]
 
 
 def test_a_killed_shard_goes_on_after_its_last_batch(place, monkeypatch, capsys):
     here = place("mnist")
-    assert here.sample("whole/set.npy") == 0
+    here.whole()
     draw, left = two_phase.draw, iter(range(1))
 
     def killed(*words):
@@ -126,26 +138,39 @@ def test_a_killed_shard_goes_on_after_its_last_batch(place, monkeypatch, capsys)
     monkeypatch.setattr(two_phase, "draw", killed)
     with pytest.raises(KeyboardInterrupt):
         here.part(1, 2)
-    assert not Path("parts").exists()
+    assert not Path(PARTS).exists()
     monkeypatch.setattr(two_phase, "draw", draw)
     capsys.readouterr()
     here.parts(2)
     said = capsys.readouterr().out
-    assert said.splitlines() == [f"resumed nsgf++ {here.unit},shard=1 at step 1"]
-    assert here.gather(2) == 0
-    assert set_bytes("joined/set.npy") == set_bytes("whole/set.npy")
+    unit = "dataset=mnist,seed=0,sample=1,shard=1"
+    assert said.splitlines() == [f"resumed nsgf++ {unit} at step 1"]
+    here.gather(2)
+    assert set_bytes(JOINED) == set_bytes(WHOLE)
+
+
+def test_samples_that_left_the_range_of_numbers_are_refused_by_their_networks(place):
+    here = place("moons")
+    net = load(Path("networks/velocity.safetensors"))["net"]
+    for weights in net.parameters():
+        weights.data.fill_(1e30)
+    save(Path("networks/velocity.safetensors"), {"net": net})
+    with pytest.raises(NsgfError, match="left the range of float32") as caught:
+        here.whole()
+    assert "networks/velocity.safetensors" in str(caught.value)
+    assert not Path(WHOLE).parent.exists()
 
 
 def remove(here: Place) -> None:
-    Path("parts/1.npz").unlink()
+    Path(f"{PARTS}/1.npz").unlink()
 
 
 def lose_provenance(here: Place) -> None:
-    Path(f"parts/1.npy{SIDECAR}").unlink()
+    sidecar(Path(f"{PARTS}/1.npy")).unlink()
 
 
 def flip(here: Place) -> None:
-    path = Path("parts/1.npy")
+    path = Path(f"{PARTS}/1.npy")
     body = bytearray(path.read_bytes())
     body[-1] ^= 1
     path.write_bytes(body)
@@ -153,23 +178,31 @@ def flip(here: Place) -> None:
 
 def shorten(here: Place) -> None:
     """A part with a sample too few, and provenance that agrees with it."""
-    path = Path("parts/1.npy")
-    stated, part = read_json(Path(f"{path}{SIDECAR}")), read_part(path)
+    path = Path(f"{PARTS}/1.npy")
+    part = read_part(path)
     cost = type(part.cost)(part.cost.n - 1, part.cost.rows, part.cost.most, part.cost.handover)
     write_part(path, type(part)(part.x[:-1].clone(), cost, part.path, part.times))
-    kept = {key: stated[key] for key in ("stage", "config", "seed", "code", "facts")}
-    record(path, path.with_suffix(".npz"), inputs=map(Path, stated["inputs"]), **kept)
+    for file in (path, path.with_suffix(".npz")):
+        write_json(sidecar(file), read_json(sidecar(file)) | {"sha256": sha256_file(file)})
 
 
 def swap(here: Place) -> None:
     for ending in ("npy", "npz", f"npy{SIDECAR}", f"npz{SIDECAR}"):
-        shutil.copyfile(f"parts/0.{ending}", f"parts/1.{ending}")
+        shutil.copyfile(f"{PARTS}/0.{ending}", f"{PARTS}/1.{ending}")
+
+
+def twice(here: Place) -> None:
+    """The same part again, under a name that its provenance agrees with."""
+    swap(here)
+    for ending in ("npy", "npz"):
+        beside = sidecar(Path(f"{PARTS}/1.{ending}"))
+        write_json(beside, read_json(beside) | {"artefact": f"1.{ending}"})
 
 
 def other_set(here: Place) -> None:
-    here.unit = here.unit.replace("sample=1", "sample=2")
+    here.unit = here.unit | {"sample": 2}
     here.parts(2)
-    here.unit = here.unit.replace("sample=2", "sample=1")
+    here.unit = here.unit | {"sample": 1}
 
 
 def other_count(here: Place) -> None:
@@ -177,37 +210,35 @@ def other_count(here: Place) -> None:
 
 
 def other_settings(here: Place) -> None:
-    settings = read_json(Path("sample.json"))
-    settings["sampling"]["path_samples"] = 1
-    Path("sample.json").write_text(json.dumps(settings))
+    here.sampling = SAMPLING | {"path_samples": 1}
 
 
 def other_network(here: Place) -> None:
-    here.networks("others", seed=1)
-    assert here.part(1, 2, networks="others") == 0
+    here.networks("networks", seed=1)
+    here.part(1, 2)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("spoil", "part", "says"),
     [
-        (remove, "'parts/1.npz' cannot be joined: it is missing"),
-        (lose_provenance, "'parts/1.npy' cannot be joined: it is missing, or has no provenance"),
-        (flip, "'parts/1.npy' cannot be joined: its bytes are not those that its provenance"),
-        (shorten, "'parts/1.npy' cannot be joined: it holds 3 samples"),
-        (swap, "'parts/1.npy' cannot be joined: it is not shard 1 of 2 of this set"),
-        (other_set, "'parts/0.npy' cannot be joined: it is not shard 0 of 2 of this set"),
-        (other_count, "'parts/0.npy' cannot be joined: it is not shard 0 of 2 of this set"),
-        (other_settings, "'parts/0.npy' cannot be joined: it was made with other settings"),
-        (other_network, "'parts/1.npy' cannot be joined: its code or inputs differ"),
+        (remove, "1.npz", "is missing"),
+        (lose_provenance, "1.npy", "has no provenance"),
+        (flip, "1.npy", "is damaged: its bytes are not those that its provenance"),
+        (shorten, "1.npy", "cannot be joined: it holds 3 samples"),
+        (swap, "1.npy", "is that of another file"),
+        (twice, "1.npy", "cannot be joined: it is not shard 1 of this set"),
+        (other_set, "0.npy", "cannot be joined: it is not shard 0 of this set"),
+        (other_count, "0.npy", "cannot be joined: it was made with other settings"),
+        (other_settings, "0.npy", "cannot be joined: it was made with other settings"),
+        (other_network, "1.npy", "cannot be joined: its code or inputs differ"),
     ],
 )
-def test_what_is_no_part_of_the_set_is_refused(place, capsys, spoil, says):
+def test_what_is_no_part_of_the_set_is_refused(place, spoil, part, says):
     here = place("moons")
     here.parts(2)
     spoil(here)
-    capsys.readouterr()
-    assert here.gather(2) == 1
-    message = capsys.readouterr().err
-    assert says in message
-    assert message.count("nsgf: ") == 1
-    assert not Path("joined").exists()
+    with pytest.raises(NsgfError, match=says) as caught:
+        here.gather(2)
+    assert f"{PARTS}/{part}'" in caught.value.what
+    assert caught.value.mend.endswith(f"nsgf make {PARTS}/{part}")
+    assert not Path(JOINED).parent.exists()

@@ -85,7 +85,7 @@ def task(method: str, networks: dict, n: int = 8, nfe: int | None = None, **samp
             "compute": {"device": "cpu"},
         }
     )
-    return Task(networks, stage, nfe)
+    return Task({name: {"net": net} for name, net in networks.items()}, stage, nfe)
 
 
 def starts(n: int = 8) -> torch.Tensor:

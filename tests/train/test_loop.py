@@ -1,59 +1,93 @@
 """Training: one loop, resumed bit for bit; objectives that fit what they claim to fit."""
 
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
 import ot
 import pytest
 import torch
+from torch import nn
 from torch.testing import assert_close
 
 from nsgf.config.train import MLPNet, Training
 from nsgf.data.problem import open_problem
+from nsgf.errors import NsgfError
 from nsgf.nets.build import build, initialise, load, save
 from nsgf.ot.coupling import half_squared_distance
 from nsgf.rng import stream
 from nsgf.train import loop, matching, ot_cfm, straight
-from nsgf.train.loop import TrainingRun, curve_csv, learning_rate, train
+from nsgf.train.learner import Regression, learning_rate
+from nsgf.train.loop import curve_csv, train
 
 NET = MLPNet(width=16, depth=2)
+ONES = torch.ones(4, 2)
 BASE = {"net": NET, "iterations": 40, "batch_size": 32, "lr": 1e-2, "log_every": 7}
 
 
-def run(tmp_path, **changes):
+class Run(NamedTuple):
+    """A finished training."""
+
+    net: nn.Module
+    progress: loop.Progress
+
+
+def run(folder: Path, purpose: object = "a test", **changes) -> Run:
     config = Training(**BASE | {"checkpoint_every": 10} | changes)
     problem = open_problem("moons", None)
     objective = straight.objective(problem, None, config.batch_size, "cpu")
     net = initialise(config.net, problem.shape, 0, "net")
-    return train(net, objective, config, 1, ("t",), tmp_path, "test")
+    learner = Regression(net, objective, config)
+    return Run(net, train(learner, config, 1, ("t",), folder, purpose, "test"))
 
 
-def weights(result: TrainingRun) -> torch.Tensor:
+def weights(result: Run) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in result.net.parameters()])
+
+
+def killed(monkeypatch, folder: Path, steps: int = 25, **changes) -> None:
+    """A run whose process dies after some steps."""
+    left, real = iter(range(steps)), Regression.step
+
+    def until_killed(self, k, numbers):
+        next(left)
+        return real(self, k, numbers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Regression, "step", until_killed)
+        with pytest.raises(StopIteration):
+            run(folder, **changes)
 
 
 @pytest.mark.parametrize("changes", [{}, {"ema": 0.9, "clip": 0.5, "warmup": 5, "decay": "cosine"}])
 def test_a_killed_run_resumes_bit_for_bit(tmp_path, monkeypatch, capsys, changes):
     whole = run(tmp_path / "whole", **changes)
-    steps = iter(range(25))
-    real = TrainingRun.advance
-
-    def until_killed(self, loss):
-        next(steps)
-        real(self, loss)
-
-    monkeypatch.setattr(TrainingRun, "advance", until_killed)
-    with pytest.raises(StopIteration):
-        run(tmp_path / "killed", **changes)
-    monkeypatch.undo()
+    killed(monkeypatch, tmp_path / "killed", **changes)
     resumed = run(tmp_path / "killed", **changes)
     assert "resumed test at step 20" in capsys.readouterr().out
+    assert resumed.progress.resumed_at == 20
     assert torch.equal(weights(resumed), weights(whole))
-    assert curve_csv(resumed) == curve_csv(whole)
+    assert curve_csv(resumed.progress) == curve_csv(whole.progress)
+
+
+def test_a_checkpoint_of_another_purpose_is_not_taken_up(tmp_path, monkeypatch, capsys):
+    """A test of the folder alone would not do: a folder can be copied, or named by an old key."""
+    killed(monkeypatch, tmp_path)
+    other = run(tmp_path, purpose="another test")
+    said = capsys.readouterr().out
+    assert "it is of another training" in said
+    assert "resumed" not in said
+    assert (other.progress.resumed_at, other.progress.step) == (0, 40)
+    assert torch.equal(weights(other), weights(run(tmp_path / "whole")))
 
 
 def test_the_loss_falls_and_the_curve_says_so(tmp_path):
-    curve = run(tmp_path, iterations=300, log_every=50).curve  # the least loss here is 3.6
-    assert [point[0] for point in curve] == [50, 100, 150, 200, 250, 300]
-    assert curve[-1][1] < curve[0][1] - 0.1
+    done = run(tmp_path, iterations=300, log_every=50).progress  # the least loss here is 3.6
+    assert [step for step, _ in done.curve] == [50, 100, 150, 200, 250, 300]
+    assert done.curve[-1][1]["loss"] < done.curve[0][1]["loss"] - 0.1
+    lines = curve_csv(done).splitlines()
+    assert lines[0] == "step,loss,lr"
+    assert lines[-1].split(",")[::2] == ["300", "0.01"]
 
 
 def test_learning_rate_warms_up_then_decays_to_zero():
@@ -64,14 +98,16 @@ def test_learning_rate_warms_up_then_decays_to_zero():
     assert learning_rate(Training(**BASE), 39) == 1e-2
 
 
-def test_averaged_weights_are_the_exponential_mean(tmp_path):
+def test_averaged_weights_are_the_exponential_mean():
     config = Training(**BASE | {"iterations": 3, "ema": 0.5})
     net = initialise(NET, (2,), 0)
-    mean, seen = [p.detach().clone() for p in net.parameters()], TrainingRun(net, config)
-    for _ in range(3):
-        seen.advance(net(torch.ones(4, 2), torch.zeros(4)).square().mean())
+    mean = [p.detach().clone() for p in net.parameters()]
+    learner = Regression(net, lambda net, *_: net(ONES, ONES[:, 0]).square().mean(), config)
+    for k in range(3):
+        learner.step(k, stream(0))
         mean = [0.5 * m + 0.5 * p.detach() for m, p in zip(mean, net.parameters(), strict=True)]
-    for averaged, expected in zip(seen.finish().parameters(), mean, strict=True):
+    learner.finish()
+    for averaged, expected in zip(learner.modules["net"].parameters(), mean, strict=True):
         assert_close(averaged, expected)
 
 
@@ -111,13 +147,31 @@ def test_a_perfect_field_has_no_loss():
     assert float(loss(lambda x, t: torch.ones_like(x), stream(0), 0)) == 0
 
 
-def test_a_stored_network_is_the_same_function(tmp_path):
-    net = initialise(NET, (2,), 3)
-    save(tmp_path / "a.safetensors", net, NET, (2,))
-    save(tmp_path / "b.safetensors", net, NET, (2,))
+def test_stored_networks_are_the_same_functions_by_their_names(tmp_path):
+    nets = {"one": initialise(NET, (2,), 3), "two": initialise(NET, (2,), 4)}
+    for name in ("a", "b"):
+        save(tmp_path / f"{name}.safetensors", nets)
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     x, t = torch.randn(6, 2), torch.rand(6)
-    assert torch.equal(load(tmp_path / "a.safetensors")(x, t), net(x, t))
+    stored = load(tmp_path / "a.safetensors")
+    assert list(stored) == ["one", "two"]
+    for name, net in nets.items():
+        assert torch.equal(stored[name](x, t), net(x, t))
+        assert not stored[name].training
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "text"])
+def test_a_damaged_network_is_one_message(tmp_path, damage):
+    path = tmp_path / "a.safetensors"
+    save(path, {"net": initialise(NET, (2,), 3)})
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-40])
+    elif damage == "missing":
+        path.unlink()
+    else:
+        path.write_text("no network")
+    with pytest.raises(NsgfError, match="cannot be read"):
+        load(path)
 
 
 def test_a_checkpoint_loads_without_running_code(tmp_path):
@@ -140,5 +194,5 @@ def test_an_unreadable_checkpoint_is_dropped_and_the_run_starts_anew(tmp_path, c
     tmp_path.joinpath(loop.CHECKPOINT).write_bytes(b"half a checkpoint")
     again = run(tmp_path)
     assert "dropped unreadable state" in capsys.readouterr().out
-    assert again.resumed_at == 0
-    assert again.step == 40
+    assert again.progress.resumed_at == 0
+    assert again.progress.step == 40

@@ -1,11 +1,10 @@
 """Objectives that fit what they claim: the pool's velocity, the time on the straight path."""
 
-import json
-
 import torch
 from torch import nn
 from torch.testing import assert_close
 
+from nsgf.config.pool import PoolStage
 from nsgf.config.train import MLPNet, Training
 from nsgf.data.problem import open_problem
 from nsgf.flows.pool import open_pool
@@ -13,7 +12,9 @@ from nsgf.nets.build import initialise
 from nsgf.rng import stream
 from nsgf.stages import build_pool
 from nsgf.train import phase, velocity
+from nsgf.train.learner import Regression
 from nsgf.train.loop import train
+from tests.tasks import run
 
 
 def test_the_velocity_network_learns_the_pools_velocity(tmp_path, monkeypatch):
@@ -24,9 +25,9 @@ def test_the_velocity_network_learns_the_pools_velocity(tmp_path, monkeypatch):
         "pool": {"batch_size": 64, "batches": 8},
         "compute": {"device": "cpu"},
     }
-    (tmp_path / "stage.json").write_text(json.dumps(stage))
+    settings = PoolStage.model_validate(stage)
     unit = {"dataset": "8gaussians", "seed": 0, "shard": 0}
-    build_pool.run(tmp_path / "stage.json", [unit], None, str(tmp_path / "pool"))
+    run("build-pool", unit, settings, {}, build_pool.shard_files(tmp_path / "pool", settings))
     problem = open_problem("8gaussians", None)
     pool = open_pool([tmp_path / "pool"], problem)
     config = Training(
@@ -34,7 +35,8 @@ def test_the_velocity_network_learns_the_pools_velocity(tmp_path, monkeypatch):
     )
     objective = velocity.objective(problem, pool, 128, "cpu")
     net = initialise(config.net, (2,), 0)
-    train(net, objective, config, 0, ("v",), tmp_path / "state", "v")
+    learner = Regression(net, objective, config)
+    train(learner, config, 0, ("v",), tmp_path / "training", "a test", "v")
     draw = pool.draw(2000, stream(9))
     with torch.no_grad():
         left = (net(draw.x, draw.t) - draw.v).square().mean() / draw.v.square().mean()

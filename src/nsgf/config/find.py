@@ -22,8 +22,12 @@ def preset_file(name: str) -> Path:
     file = FOLDER / f"{name}.yaml"
     if file.exists() and _is_preset(file):
         return file
-    known = {p.stem: p for p in FOLDER.glob("*.yaml") if _is_preset(p)}
-    return lookup(known, name, "preset")
+    return lookup({p.stem: p for p in presets()}, name, "preset")
+
+
+def presets() -> list[Path]:
+    """All presets in config/."""
+    return [p for p in sorted(FOLDER.glob("*.yaml")) if _is_preset(p)]
 
 
 def _is_preset(file: Path) -> bool:

@@ -71,7 +71,7 @@ class Trajectories(Model):
 
 
 class PoolStage(Trajectories):
-    """All that `nsgf build-pool` reads."""
+    """All that decides a pool."""
 
     seed: int
     compute: Compute

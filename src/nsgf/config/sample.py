@@ -27,7 +27,7 @@ class Sampling(Model):
 
 
 class SampleStage(Model):
-    """All that `nsgf sample` reads."""
+    """All that decides a set of samples, or a part of one."""
 
     seed: int
     method: str

@@ -50,34 +50,44 @@ def code_of(stage: str, modules: tuple[str, ...] = (), entries: tuple = ()) -> s
         modules: what it loads by name, such as a network's module.
         entries: lines of the registry that the work rests on.
     """
-    closure: set[str] = set()
-    parts, waiting = [], [*modules]
-    if stage:
-        own = reached(_tree(stage_module(stage)).body, MAKE)
-        parts.append(f"{stage} {_fingerprint_of(own)}")
-        waiting += _imported(own)
-    while waiting:
-        name = waiting.pop()
-        if name not in closure and not _is_aside(name):
-            closure.add(name)
-            waiting += _imports(name)
-    parts += [f"{name} {_fingerprint(name)}" for name in sorted(closure)]
+    own = _own(stage)
+    parts = [f"{stage} {_fingerprint_of(own)}"] if stage else []
+    parts += [f"{name} {_fingerprint(name)}" for name in sorted(modules_of(stage, modules))]
     parts += [f"{name} {metadata.version(name)}" for name in LIBRARIES]
     parts.append(json.dumps([repr(entry) for entry in entries]))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def modules_of(stage: str, modules: Iterable[str] = ()) -> set[str]:
+    """All modules of this package behind a stage and behind what it loads by name."""
+    found: set[str] = set()
+    waiting = [*modules, *_imported(_own(stage))]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and not is_aside(name):
+            found.add(name)
+            waiting += _imports(name)
+    return found
+
+
+def _own(stage: str) -> list[ast.stmt]:
+    return reached(_tree(stage_module(stage)).body, MAKE) if stage else []
+
+
 def reached(body: Sequence[ast.stmt], root: str) -> list[ast.stmt]:
     """The statements of a module that its function `root` reaches by name, in their order."""
     single = [part for node in body for part in _one_by_one(node)]
-    defined = {name: node for node in single for name in _names(node)}
+    defined: dict[str, list[ast.stmt]] = {}
+    for node in single:
+        for name in _names(node):
+            defined.setdefault(name, []).append(node)
     found: set[str] = set()
     waiting = [root]
     while waiting:
         name = waiting.pop()
         if name in defined and name not in found:
             found.add(name)
-            inside = ast.walk(defined[name])
+            inside = (part for node in defined[name] for part in ast.walk(node))
             waiting += [node.id for node in inside if isinstance(node, ast.Name)]
     return [node for node in single if found & set(_names(node))]
 
@@ -100,7 +110,8 @@ def _names(node: ast.stmt) -> list[str]:
     return [n.id for n in inside if isinstance(n, ast.Name)]
 
 
-def _is_aside(name: str) -> bool:
+def is_aside(name: str) -> bool:
+    """Whether a module cannot change a result."""
     return name == PACKAGE or name.split(".")[1] in NOT_CODE
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from nsgf.artifact import read_json, write_text
 from nsgf.config.base import load
+from nsgf.config.find import presets
 from nsgf.config.preset import Preset
 from nsgf.engine.branch import Branch, branches
 from nsgf.engine.code import stage_module
 from nsgf.engine.task import Job, Task, grouped
 from nsgf.errors import NsgfError
-from nsgf.layout import INCEPTION, Layout
+from nsgf.layout import DATA, INCEPTION, Layout
 from nsgf.metrics.weights import inception_file
 from nsgf.registry import STAGES, lookup
 
@@ -95,7 +96,8 @@ def tasks_for(paths: list[str], preset: Path | None = None) -> list[Task]:
 
     Args:
         paths: artefacts, from the top of the checkout.
-        preset: the preset's file; by default each path under results/<preset>/ names its own.
+        preset: the preset's file; by default each path under results/<preset>/ names its own, and
+            data that is the same for all presets is made by any.
 
     Raises:
         NsgfError: no task makes one of them, or it belongs to no preset.
@@ -113,12 +115,17 @@ def tasks_for(paths: list[str], preset: Path | None = None) -> list[Task]:
 
 
 def _preset_of(path: str) -> Path:
-    """The preset that a path of results belongs to: as its run has read it, or as it is here."""
+    """The preset that a path of results belongs to, as its run has read it or as it is here; of
+    data, any that has it."""
     words = Path(path).parts
     if len(words) > 2 and words[0] == "results":
         files = (Path(Layout(f"results/{words[1]}").preset), Path(f"config/{words[1]}.yaml"))
         for file in files:
             if file.exists():
+                return file
+    if path.startswith(f"{DATA}/"):
+        for file in presets():
+            if any(path in task.artefacts for task in tasks(load(file, Preset))):
                 return file
     raise NsgfError(
         f"'{path}' does not say which preset makes it",

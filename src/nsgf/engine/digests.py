@@ -30,10 +30,8 @@ class Digests:
 
     def __init__(self):
         self._file = state_root() / f"digests-{sha256_json(str(Path.cwd()))[:16]}.json"
-        try:
-            self._known = json.loads(self._file.read_text())
-        except (OSError, ValueError):  # none yet, or cut off: files are read instead
-            self._known = {}
+        self._known = self._kept()
+        self._new: dict[str, list] = {}
 
     def of(self, path: str | Path) -> str:
         """The digest of a file's bytes.
@@ -48,12 +46,19 @@ class Digests:
             return known[1]
         found = sha256_file(file)
         if mark[0] > SMALL:
-            self._known[str(path)] = [mark, found]
+            self._known[str(path)] = self._new[str(path)] = [mark, found]
         return found
 
     def keep(self) -> None:
-        """Write what is known, for the next process."""
-        write_json(self._file, self._known)
+        """Add what is new to what the next process will know."""
+        if self._new:
+            write_json(self._file, self._kept() | self._new)
+
+    def _kept(self) -> dict[str, list]:
+        try:
+            return json.loads(self._file.read_text())
+        except (OSError, ValueError):  # none yet, or cut off: files are read instead
+            return {}
 
 
 def stated(path: str) -> str | None:

@@ -41,8 +41,11 @@ def make(tasks: Iterable[Task]) -> None:
         NsgfError: an input is missing or damaged, or what the stage itself refuses.
     """
     digests, store = Digests(), Store.configured()
-    for task in tasks:
-        _make(task, digests, store)
+    try:
+        for task in tasks:
+            _make(task, digests, store)
+    finally:
+        digests.keep()
 
 
 def _make(task: Task, digests: Digests, store: Store | None) -> None:
@@ -55,8 +58,8 @@ def _make(task: Task, digests: Digests, store: Store | None) -> None:
             facts = _stage(task).make(task.settings, task.unit, _files(task, state))
             done = account(facts or {}) | {"seconds": round(time.monotonic() - start, 3)}
             record(task, given, done)
-        if store:
-            store.put(key, task.outputs, done)
+            if store:  # a full one costs no more than the steps since the last checkpoint
+                store.put(key, task.outputs, done)
     else:
         print(f"taken from the store: {task.artefacts[0]}", flush=True)
         record(task, given, done)

@@ -5,6 +5,7 @@ given, what it reads and writes, and the code that it runs. The DAG, the command
 resuming, the store, the audit and the forecast are read from it; nothing is said a second time.
 """
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -89,7 +90,7 @@ class Task:
     @property
     def command(self) -> str:
         """What makes it by hand."""
-        return f"nsgf make {self.artefacts[0]}"
+        return shlex.join(["nsgf", "make", self.artefacts[0]])
 
 
 @dataclass(frozen=True)

@@ -56,10 +56,15 @@ def _task(branch: Branch, placed: Placed) -> Task:
 
 
 def make(settings: EvaluateStage, unit, files) -> None:
-    """Measure a cell's sets of samples; a killed run goes on after its last set."""
+    """Measure a cell's sets of samples; a killed run goes on after its last set.
+
+    Raises:
+        NsgfError: features that jobs have computed are of other samples, weights or settings.
+    """
     from nsgf.artifact import read_json, write_json
     from nsgf.progress import bar
 
+    _check_features(settings, unit, files.inputs)
     measure = module_of(module_of(STUDIES[settings.kind]).KIND.measure)
     instrument, found = measure.Instrument(settings, unit, files), []
     pairs = zip(files.inputs["samples"], files.inputs["cost"], strict=True)
@@ -76,6 +81,19 @@ def make(settings: EvaluateStage, unit, files) -> None:
         instrument.show(files.inputs["samples"][0], files.outputs["neighbours"])
     body = {"dataset": unit["dataset"], "method": settings.method, "sets": found}
     write_json(files.outputs["metrics"], body | {"parameters": settings.parameters})
+
+
+def _check_features(settings: EvaluateStage, unit, inputs) -> None:
+    """Whether each set's features are of that set, by the weights that are here."""
+    from nsgf.engine.parts import check_parts
+
+    shared, about = inputs.get("features", []), deciding(settings)
+    wanted = {key: about[key] for key in ("seed", "metrics", "compute")}
+    known = [inputs[name] for name in ("reference", "classifier") if name in inputs]
+    each = len(shared) // len(settings.sets)
+    for k, (seed, sample) in enumerate(settings.sets if shared else ()):
+        whole, mine = unit | {"seed": seed, "sample": sample}, shared[k * each : (k + 1) * each]
+        check_parts(mine, "features", whole, wanted, [inputs["samples"][k], *known])
 
 
 def _plain(rows) -> list[dict]:

@@ -6,7 +6,6 @@ from nsgf.config.sample import SampleStage
 from nsgf.engine.branch import filled, split
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
-from nsgf.errors import NsgfError
 from nsgf.layout import PART
 from nsgf.stages.sample import PARTS, SET, settings_of
 
@@ -33,21 +32,22 @@ def make(settings: SampleStage, unit, files) -> dict:
     """Join the parts of one set (dataset, seed, sample).
 
     Raises:
-        NsgfError: a part has not as many samples as it should.
+        NsgfError: a part is of other work, or has not as many samples as it should.
     """
+    from nsgf.config.base import deciding
     from nsgf.device import set_up
+    from nsgf.engine.parts import check_parts, unusable
     from nsgf.sample.files import read_part, write_set
     from nsgf.shards import shard_rows
 
     # A mean's bytes depend on threads; nothing here needs a GPU.
     set_up(settings.compute.model_copy(update={"device": "cpu"}))
     sampling, paths = settings.sampling, files.inputs["samples"]
+    for each in files.inputs.values():
+        check_parts(each, "sample", unit, deciding(settings))
     drawn = [read_part(path) for path in paths]
     for k, part in enumerate(drawn):
         rows = shard_rows(k, len(paths), sampling.n_samples, sampling.batch_size)
         if part.cost.n != rows.stop - rows.start:
-            raise NsgfError(
-                f"part '{paths[k]}' cannot be joined: it holds {part.cost.n} samples",
-                f"build it again: nsgf make {paths[k]}",
-            )
+            raise unusable(paths[k], f"it holds {part.cost.n} samples")
     return write_set(files.outputs["samples"], drawn)

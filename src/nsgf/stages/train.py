@@ -72,6 +72,7 @@ def _pool_files(pool: str, source, unit) -> tuple[str, ...]:
 def make(settings: TrainStage, unit, files) -> dict:
     """Train one network (dataset, seed); its learning curve goes beside it."""
     from nsgf.artifact import write_text
+    from nsgf.config.base import deciding
     from nsgf.data.problem import problem_from
     from nsgf.device import set_up
     from nsgf.nets.build import load, save
@@ -91,7 +92,7 @@ def make(settings: TrainStage, unit, files) -> dict:
     )
     learner = learner_of(module_of(NETWORKS[name].module), lesson)
     what = f"{name} {unit['dataset']} seed {unit['seed']}"
-    purpose = [settings.model_dump(mode="json"), dict(unit)]
+    purpose = [deciding(settings), dict(unit)]
     run = train(learner, training, lesson.seed, lesson.names, files.state, purpose, what)
     save(files.outputs["model"], learner.modules)
     write_text(files.outputs["curve"], curve_csv(run))

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from nsgf.data.problem import open_problem
+from nsgf.layout import DATA
 from nsgf.registry import DATASETS
 from nsgf.rng import stream
 
 SEED = 0
-PRESETS = {"cifar10": "paper"}  # that have an image set; quick has the others
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,6 @@ def inputs(case: Case, data: Path) -> tuple[Tensor, Tensor]:
     return (x0, y) if case.batch else (x0[0], y[0])
 
 
-def how_to_fetch(case: Case, data: Path) -> str:
-    """The command that fetches an image set."""
-    name = DATASETS[case.dataset].target
-    return f"nsgf make {data / name}/train_images.npy --preset {PRESETS.get(name, 'quick')}"
+def how_to_fetch(case: Case) -> str:
+    """The command that fetches an image set to where it is looked for by default."""
+    return f"nsgf make {DATA}/{DATASETS[case.dataset].target}/train_images.npy"

@@ -92,7 +92,7 @@ def _problems(
         try:
             found[name] = tuple(points.to(device) for points in inputs(case, data))
         except NsgfError as error:
-            print(f"left out: case {name}: {error.what}; get it by: {how_to_fetch(case, data)}")
+            print(f"left out: case {name}: {error.what}; get it by: {how_to_fetch(case)}")
     if not found:
         raise NsgfError(
             f"no case could run: the images of {', '.join(chosen)} are missing",
