@@ -88,7 +88,7 @@ def draw(task: Task, x0, path: StatePath | None) -> Batch:
     return Batch(x, sum(net.rows for net in maps), len(maps))
 '''
 MODULE = '"nsgf.train.toy_jko"'
-LINE = f'"toy_jko": Method("Toy JKO", ("toy_jko",), {MODULE}, learner={MODULE}),'
+LINE = f'"toy": Method("Toy JKO", ("toy",), {MODULE}, learner={MODULE}),'
 
 
 def test_it_runs_from_data_to_table_and_stores_its_sequence(tmp_path):

@@ -23,7 +23,7 @@ def test_it_runs_from_data_to_table_and_heat_map(tmp_path):
     house.run()
     rows = [row for row in house.rows("table1") if row["metric"] == "w2"]
     found = {(r["method"], r["flow.blur"], r["flow.step_size"]) for r in rows}
-    swept = {("nsgf", str(b), str(s)) for b in (0.5, 1.0) for s in (0.2, 0.3)}
+    swept = {("nsgf", b, s) for b in ("0.5", "1") for s in ("0.2", "0.3")}
     assert found == swept | {("fm", "", "")}
     assert len({r["mean"] for r in rows if r["method"] == "nsgf"}) == 4
     stands = house.results / "metrics/moons/nsgf,flow.blur=0.5,flow.step_size=0.2.json"
