@@ -26,7 +26,7 @@ MAKE = ["make", "--preset", "config/small.yaml"]
 
 def write_preset(**changes) -> None:
     """A preset in config/, with changes of the training of its straight network."""
-    whole = tiny_run.planar()
+    whole = tiny_run.small()
     study = whole["studies"]["table1"]
     compute = changes.pop("compute", study["compute"])
     training = study["networks"]["straight"] | changes

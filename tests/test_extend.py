@@ -57,7 +57,7 @@ def merged(old: dict, new: dict) -> dict:
 
 def settings() -> dict:
     """The tiny preset with all settings of the page, as tiny."""
-    whole = tiny_run.planar() | {"figures": {}}
+    whole = tiny_run.small() | {"figures": {}}
     for text in YAML.findall(PAGE):
         whole = merged(whole, yaml.safe_load(text))
     for study in whole["studies"].values():

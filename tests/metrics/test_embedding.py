@@ -9,11 +9,11 @@ import torch
 
 from nsgf.artifact import read_json, sha256_file, sidecar, write_json, write_npy
 from nsgf.config.metrics import EvaluateStage, ReferenceStage
-from nsgf.config.train import ClassifierNet
 from nsgf.errors import NsgfError
 from nsgf.metrics import embedding
 from nsgf.metrics.extractor import INCEPTION_SHA256, Extractor
 from nsgf.nets.build import initialise, save
+from nsgf.nets.classifier import Config as ClassifierNet
 from nsgf.registry import ARRAYS
 from nsgf.shards import FEATURE_BATCH
 from nsgf.stages.features import FeaturesStage

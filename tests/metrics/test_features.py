@@ -6,12 +6,12 @@ import torch
 from numpy.testing import assert_allclose
 from torch import nn
 
-from nsgf.config.train import ClassifierNet
 from nsgf.errors import NsgfError
 from nsgf.metrics import features
 from nsgf.metrics.extractor import INCEPTION_SHA256, Extractor
 from nsgf.metrics.features import build
-from nsgf.nets.classifier import Net as Classifier
+from nsgf.nets.build import build as build_net
+from nsgf.nets.classifier import Config as ClassifierNet
 
 
 def pictures(n: int, channels: int = 3, side: int = 32) -> torch.Tensor:
@@ -19,10 +19,10 @@ def pictures(n: int, channels: int = 3, side: int = 32) -> torch.Tensor:
     return torch.randint(0, 256, (n, channels, side, side), generator=stream, dtype=torch.uint8)
 
 
-def net(seed: int = 0) -> Classifier:
+def net(seed: int = 0) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Classifier(ClassifierNet(), (1, 28, 28)).eval()
+        return build_net(ClassifierNet(), (1, 28, 28)).eval()
 
 
 def test_fid_needs_both_the_name_and_the_digest():

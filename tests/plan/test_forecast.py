@@ -12,12 +12,13 @@ from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs, tasks
 from nsgf.engine.task import grouped
+from nsgf.nets.build import build
 from nsgf.ops.plan.forecast import HERE, NO_MODEL, SCALED, SHIPPED, _Known, _of, forecast
 from nsgf.ops.plan.history import Measured
 from nsgf.ops.plan.nets import size_of
 from nsgf.ops.plan.reference import figures
 from nsgf.ops.plan.work import work_of
-from nsgf.registry import DATASETS, NETS, module_of
+from nsgf.registry import DATASETS
 
 ROOT = Path(__file__).parents[2]
 QUICK, CPU, PAPER = (load(ROOT / f"config/{n}.yaml", Preset) for n in ("quick", "cpu", "paper"))
@@ -44,7 +45,7 @@ def test_parameters_are_those_of_the_real_network(preset):
         shape = DATASETS[study.datasets[0]].shape
         for training in study.networks.values():
             with torch.device("meta"):
-                real = module_of(NETS[training.net.kind]).Net(training.net, shape)
+                real = build(training.net, shape)
             expected = sum(p.numel() for p in real.parameters())
             assert size_of(training.net, shape).parameters == expected
 
@@ -55,7 +56,7 @@ def test_multiply_adds_are_those_that_torch_counts():
     for name in ("velocity", "phase", "classifier"):
         net, shape = QUICK.studies["table3"].networks[name].net, (1, 28, 28)
         with torch.device("meta"):
-            real = module_of(NETS[net.kind]).Net(net, shape)
+            real = build(net, shape)
             inputs = [torch.empty(1, 784), torch.empty(1)][: 2 if name == "velocity" else 1]
         with FlopCounterMode(display=False) as counter:
             real(*inputs)

@@ -14,6 +14,7 @@ from matplotlib.colors import to_rgb
 from nsgf.artifact import sha256_file, sidecar
 from nsgf.config.base import load, parse
 from nsgf.config.preset import Preset
+from nsgf.data.arrays import as_images
 from nsgf.engine.dag import tasks, tasks_for
 from nsgf.engine.make import make
 from nsgf.engine.task import Task
@@ -254,8 +255,8 @@ def test_phases_show_the_hand_over_above_the_end_for_the_two_phase_method_alone(
     assert not any("Straight" in word for word in words)
     after, final = (axes.images[0].get_array() for axes in drawing.axes[:2])
     stored = toy_path("mnist", "nsgf++")["path"]
-    np.testing.assert_array_equal(after, images.strip(images.as_images(stored[HANDOVER], "mnist")))
-    np.testing.assert_array_equal(final, images.strip(images.as_images(stored[-1], "mnist")))
+    np.testing.assert_array_equal(after, images.strip(as_images(stored[HANDOVER], (1, 28, 28))))
+    np.testing.assert_array_equal(final, images.strip(as_images(stored[-1], (1, 28, 28))))
 
 
 def test_trajectories_show_three_times_of_each_method_nsgf_pp_last(preset):

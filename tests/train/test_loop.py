@@ -10,10 +10,11 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from nsgf.config.train import MLPNet, Training
+from nsgf.config.train import Training
 from nsgf.data.problem import open_problem
 from nsgf.errors import NsgfError
 from nsgf.nets.build import build, initialise, load, save
+from nsgf.nets.mlp import Config as MLPNet
 from nsgf.ot.coupling import half_squared_distance
 from nsgf.rng import stream
 from nsgf.train import loop, matching, ot_cfm, straight

@@ -9,8 +9,10 @@ from torchcfm.models.unet.unet import UNetModelWrapper
 
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
-from nsgf.config.train import MLPNet, PhaseNet, UNetNet
 from nsgf.nets.build import initialise
+from nsgf.nets.mlp import Config as MLPNet
+from nsgf.nets.phase import Config as PhaseNet
+from nsgf.nets.unet import Config as UNetNet
 
 PAPER = load("config/paper.yaml", Preset)
 SHAPES = {"table2": (3, 32, 32), "table3": (1, 28, 28)}

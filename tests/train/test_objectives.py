@@ -5,10 +5,11 @@ from torch import nn
 from torch.testing import assert_close
 
 from nsgf.config.pool import PoolStage
-from nsgf.config.train import MLPNet, Training
+from nsgf.config.train import Training
 from nsgf.data.problem import open_problem
 from nsgf.flows.pool import open_pool
 from nsgf.nets.build import initialise
+from nsgf.nets.mlp import Config as MLPNet
 from nsgf.rng import stream
 from nsgf.stages import build_pool
 from nsgf.train import phase, velocity

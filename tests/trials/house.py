@@ -72,6 +72,6 @@ class House(Checkout):
 
 def small(name: str, **study) -> dict:
     """A preset with one study of moons, to be changed."""
-    whole = tiny_run.planar() | {"name": name, "figures": {}}
+    whole = tiny_run.small() | {"name": name, "figures": {}}
     whole["studies"]["table1"] |= {"paper": None} | study
     return yaml.safe_load(yaml.safe_dump(whole, sort_keys=False))
