@@ -84,13 +84,18 @@ def _fill_shard(
     """
     import os
 
-    from nsgf.artifact import read_json, write_json
+    from nsgf.artifact import write_json
+    from nsgf.engine.state import read_kept_json
     from nsgf.flows.minibatch import minibatches
     from nsgf.flows.pool import curve_rows
     from nsgf.progress import bar
 
     done = _resume(state / SHARD_CURVE, settings.flow.steps)
-    loss = read_json(state / LOSS) if done else 0.0
+    loss = read_kept_json(state / LOSS) if done else {"loss": 0.0}
+    if loss is None:  # nobody knows any more what storing has cost so far
+        (state / SHARD_CURVE).unlink()
+        return _fill_shard(form, settings, unit, problem, mine, state)
+    loss = loss["loss"]
     if done:
         print(f"resumed pool {unit_text(unit)} at step {done}", flush=True)
     writer, lines = form.Writer(state, len(mine), done, settings, problem), []
@@ -112,7 +117,7 @@ def _fill_shard(
             if (k + len(batches)) % FLUSH_EVERY < form.GROUP or batches.stop == mine.stop:
                 # The curve counts what is done, so it must not run ahead of the arrays.
                 writer.flush()
-                write_json(state / LOSS, loss)
+                write_json(state / LOSS, {"loss": loss})
                 with (state / SHARD_CURVE).open("a") as curve:
                     curve.writelines(lines)
                     curve.flush()

@@ -62,6 +62,7 @@ def make(settings: EvaluateStage, unit, files) -> None:
         NsgfError: features that jobs have computed are of other samples, weights or settings.
     """
     from nsgf.artifact import read_json, write_json
+    from nsgf.engine.state import read_kept_json
     from nsgf.progress import bar
 
     _check_features(settings, unit, files.inputs)
@@ -71,11 +72,12 @@ def make(settings: EvaluateStage, unit, files) -> None:
     with bar(len(settings.sets), f"evaluate {unit['dataset']}") as progress:
         for of, (source, cost) in zip(settings.sets, pairs, strict=True):
             kept = files.state / f"{of[0]}-{of[1]}.json"
-            if not kept.exists():
+            if (measured := read_kept_json(kept)) is None:
                 rows, facts = instrument.measure(source, of)
-                write_json(kept, {"facts": facts, "metrics": _plain(rows)})
+                measured = {"facts": facts, "metrics": _plain(rows)}
+                write_json(kept, measured)
             about = {"seed": of[0], "sample": of[1], "cost": read_json(cost)}
-            found.append(about | read_json(kept))
+            found.append(about | measured)
             progress.update()
     if "neighbours" in files.outputs:
         instrument.show(files.inputs["samples"][0], files.outputs["neighbours"])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nsgf.artifact import sha256_file
 from nsgf.engine.store import ENVIRONMENT as STORE
+from nsgf.engine.task import with_sidecars
 from nsgf.layout import Layout
 from nsgf.ops.audit.expected import Expected
 from nsgf.ops.audit.findings import Finding
@@ -56,7 +57,7 @@ def _repeat(name: str, job: Expected) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         snapshot = Layout(f"results/{name}").preset
-        for path in (*job.inputs, snapshot):
+        for path in filter(os.path.isfile, (*with_sidecars(job.inputs), snapshot)):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(Path(path).resolve())

@@ -10,6 +10,7 @@ import torch
 from nsgf.artifact import read_json, read_npy, write_json
 from nsgf.config.metrics import EvaluateStage, ReferenceStage
 from nsgf.data.problem import PlanarProblem, problem_from
+from nsgf.engine.state import read_kept_json
 from nsgf.metrics.wasserstein import Measured, distances, floors, measure
 from nsgf.progress import bar
 from nsgf.rng import stream
@@ -28,14 +29,15 @@ def reference(settings: ReferenceStage, unit, files) -> None:
     with bar(len(settings.sets), f"floors {dataset}") as progress:
         for seed, sample in settings.sets:
             kept = files.state / f"{seed}-{sample}.json"
-            if not kept.exists():
+            if (of_set := read_kept_json(kept)) is None:
                 numbers = stream(settings.seed, "floor", dataset, seed, sample)
                 test = points_of_test(settings, problem, dataset, (seed, sample))
                 names = metrics.names(sample)
                 floor = floors(problem, test, metrics.floor_draws, numbers, names)
                 again = distances(problem.target(metrics.n_test, numbers), test, ("w2",))
-                write_json(kept, {"floors": floor, "sampler_floor": again["w2"]})
-            found[f"{seed}-{sample}"] = read_json(kept)
+                of_set = {"floors": floor, "sampler_floor": again["w2"]}
+                write_json(kept, of_set)
+            found[f"{seed}-{sample}"] = of_set
             progress.update()
     write_json(files.outputs["reference"], {"sets": found})
 
