@@ -35,5 +35,7 @@ for job in JOBS:
             runtime=growing(job.resources.runtime_min),
         params:
             recipe=job.recipe,
+            preset=SNAPSHOT,
+        # Read again when the job starts, and the loop has ended by then: nothing of `job` here.
         shell:
-            f"nsgf make --preset {SNAPSHOT} --job {job.name} > {{log}} 2>&1"
+            "nsgf make --preset {params.preset} --job {rule} > {log} 2>&1"
