@@ -33,9 +33,11 @@ for job in JOBS:
             **on_cluster(job),
             mem_mb=growing(job.resources.mem_mb),
             runtime=growing(job.resources.runtime_min),
+            # Its name, for the shell: as a parameter it would run again what is grouped otherwise.
+            job=job.name,
         params:
             recipe=job.recipe,
             preset=SNAPSHOT,
-        # Read again when the job starts, and the loop has ended by then: nothing of `job` here.
+        # Read again when the job starts, and the loop has ended by then: `job` cannot stand here.
         shell:
-            "nsgf make --preset {params.preset} --job {rule} > {log} 2>&1"
+            "nsgf make --preset {params.preset} --job {resources.job} > {log} 2>&1"
