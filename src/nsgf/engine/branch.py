@@ -196,7 +196,8 @@ class Branch:
             models[name] = self._model(wish, keys[name])
         drawn = [cell.method, cell.nfe, deciding(cell.sampling), deciding(cell.flow), keys, other]
         samples = self.names.of(f"samples/{within}", cell.path, drawn)
-        measured = [drawn, deciding(self.study.metrics), self._counts, self._measured_by]
+        metrics = deciding(self.study.metrics)
+        measured = [self.study.kind, drawn, metrics, self._counts, self._measured_by]
         metrics = self.names.of(f"metrics/{within}", cell.path, measured)
         return Placed(
             cell,
