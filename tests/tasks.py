@@ -1,13 +1,14 @@
 """Tasks by hand: a stage with settings and files of a test's own, made as a job would make it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from nsgf.artifact import sha256_file, sidecar
 from nsgf.config.base import Model
 from nsgf.engine.make import make
-from nsgf.engine.task import Task
+from nsgf.engine.task import Job, Task
 from nsgf.registry import DATASETS
 
 
@@ -42,3 +43,11 @@ def given(path: str | Path, text: str | None = None) -> None:
         path.write_text(text)
     body = {"artefact": path.name, "sha256": sha256_file(path)}
     sidecar(path).write_text(json.dumps(body))
+
+
+def in_order(every: Iterable[Job]) -> list[Job]:
+    """Jobs, each after those whose outputs it reads."""
+    jobs = {job.name: job for job in every}
+    maker = {path: job.name for job in jobs.values() for path in job.outputs}
+    before = {n: {maker[p] for p in job.inputs if p in maker} for n, job in jobs.items()}
+    return [jobs[name] for name in TopologicalSorter(before).static_order()]

@@ -20,6 +20,7 @@ from nsgf.metrics import features, inception
 from nsgf.shards import FEATURE_BATCH
 from nsgf.studies.images import measure
 from nsgf.threads import set_threads
+from tests.tasks import in_order
 from tests.workflow.checkout import Checkout, preset, shrink
 
 IMAGES = 64
@@ -116,7 +117,7 @@ def test_all_of_it_runs_with_tiny_networks(real_images, tmp_path, monkeypatch):
     few_images(real_images, tiny)
     write_snapshot(tiny)
     set_threads(1)
-    for job in jobs(tiny):
+    for job in in_order(jobs(tiny)):
         if job.stage != "fetch":  # sets of 64 images are no published data set
             make(job.tasks)
             missing = [p for p in job.outputs if not (tmp_path / p).exists()]
