@@ -13,7 +13,11 @@ TOGETHER = {
     "end to end": ("tests/workflow/test_end_to_end.py",),
     "paper": ("tests/workflow/test_paper.py",),
     "small": ("tests/test_crate.py", "tests/test_security.py"),
-    "watched": ("tests/plan/test_check.py", "tests/watch/test_watch.py"),
+    "watched": (
+        "tests/plan/test_check.py",
+        "tests/watch/test_watch.py",
+        "tests/workflow/test_empty_outputs.py",
+    ),
     "compilers": ("tests/ot/test_compiled.py",),
 }
 GROUP = {path: name for name, paths in TOGETHER.items() for path in paths}

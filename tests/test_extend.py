@@ -16,7 +16,7 @@ from tests.trials.house import House
 from tests.workflow.checkout import ROOT
 
 PAGE = (ROOT / "docs/extend.md").read_text()
-PYTHON = re.compile(r"```python\n# (src/\S+\.py)(?:, (in|above) (\w+))?\n(.*?)```", re.DOTALL)
+PYTHON = re.compile(r"```python\n# (src/\S+\.py)(?:, (in) (\w+))?\n(.*?)```", re.DOTALL)
 YAML = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 FILES = [
     "src/nsgf/data/spiral.py",
@@ -31,6 +31,7 @@ COPIED = (  # what the tests of configuration rest on
     "pyproject.toml",
     "tests/__init__.py",
     "tests/conftest.py",
+    "tests/spread.py",
     "tests/tiny_run.py",
     "tests/config",
     "tests/trials",
@@ -75,10 +76,6 @@ def house(tmp_path_factory) -> House:
         target = found.folder / path
         if how == "in":
             found.line(name, text.strip())
-        elif how == "above":
-            head = f"\n{name} = "
-            assert target.read_text().count(head) == 1
-            target.write_text(target.read_text().replace(head, f"\n{text}\n{head}"))
         else:
             found.add(path, text)
     for name in ("workflow", "Snakefile"):  # which lie in the project itself

@@ -192,11 +192,11 @@ def test_a_hostile_checkpoint_is_dropped(tmp_path, packed):
 @pytest.mark.parametrize("size", [0, 1, 20])
 def test_kept_numbers_that_were_cut_off_are_dropped(tmp_path, size):
     path = tmp_path / "0-0.json"
-    assert state.read_kept_json(path) is None
+    assert artifact.read_kept_json(path) is None
     artifact.write_json(path, {"facts": {}, "metrics": [{"value": 0.25}]})
-    assert state.read_kept_json(path)["metrics"] == [{"value": 0.25}]
+    assert artifact.read_kept_json(path)["metrics"] == [{"value": 0.25}]
     path.write_bytes(path.read_bytes()[:size])
-    assert state.read_kept_json(path) is None
+    assert artifact.read_kept_json(path) is None
     assert not path.exists()
 
 

@@ -108,6 +108,18 @@ def read_json(path: Path):
         ) from error
 
 
+def read_kept_json(path: Path) -> object | None:
+    """What `write_json` kept, None where it is absent; a file that cannot be read is removed."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        print(f"dropped unreadable state '{path}': {error}", flush=True)
+        path.unlink(missing_ok=True)
+        return None
+
+
 def read_npy(path: Path, mapped: bool = False) -> "np.ndarray":
     """The array in a .npy file, without running code; `mapped` leaves it on disk until it is used.
 

@@ -334,7 +334,7 @@ def test_a_cluster_leaves_no_trace_however_it_ends(cluster, tmp_path, end):
     folder = Path(boot.stdout.readline().strip().partition("=")[2]).parent
     sleeper = ["sbatch", "--output", f"{tmp_path}/out", "--wrap", "sleep 600"]
     subprocess.run(sleeper, env=os.environ | {"SLURM_CONF": f"{folder}/slurm.conf"}, check=True)
-    wait_for(lambda: any("sleep" in p.name() for p in users_of(folder)), 30)
+    wait_for(lambda: any("sleep" in p.name() for p in users_of(folder)))
     if end:
         boot.send_signal(end)
     boot.communicate(timeout=30)

@@ -7,7 +7,6 @@ checkout finds it too. A lock that dies with its owner keeps two jobs from writi
 
 import fcntl
 import io
-import json
 import os
 import pickle
 import shutil
@@ -93,18 +92,6 @@ def read_kept(path: Path, device: "torch.device | str" = "cpu") -> dict | None:
     try:
         return torch.load(path, weights_only=True, map_location=device)
     except DAMAGED as error:
-        print(f"dropped unreadable state '{path}': {error}", flush=True)
-        path.unlink(missing_ok=True)
-        return None
-
-
-def read_kept_json(path: Path) -> object | None:
-    """What `write_json` kept, None where it is absent; a file that cannot be read is removed."""
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
         print(f"dropped unreadable state '{path}': {error}", flush=True)
         path.unlink(missing_ok=True)
         return None

@@ -84,8 +84,7 @@ def _fill_shard(
     """
     import os
 
-    from nsgf.artifact import write_json
-    from nsgf.engine.state import read_kept_json
+    from nsgf.artifact import read_kept_json, write_json
     from nsgf.flows.minibatch import minibatches
     from nsgf.flows.pool import curve_rows
     from nsgf.progress import bar

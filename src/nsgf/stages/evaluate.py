@@ -61,8 +61,7 @@ def make(settings: EvaluateStage, unit, files) -> None:
     Raises:
         NsgfError: features that jobs have computed are of other samples, weights or settings.
     """
-    from nsgf.artifact import read_json, write_json
-    from nsgf.engine.state import read_kept_json
+    from nsgf.artifact import read_json, read_kept_json, write_json
     from nsgf.progress import bar
 
     _check_features(settings, unit, files.inputs)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import torch
 
-from nsgf.artifact import read_json, read_npy, write_json
+from nsgf.artifact import read_json, read_kept_json, read_npy, write_json
 from nsgf.config.metrics import EvaluateStage, ReferenceStage
 from nsgf.data.problem import PlanarProblem, problem_from
-from nsgf.engine.state import read_kept_json
 from nsgf.metrics.wasserstein import Measured, distances, floors, measure
 from nsgf.progress import bar
 from nsgf.rng import stream
