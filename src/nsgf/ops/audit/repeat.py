@@ -1,7 +1,5 @@
 """Run jobs once more on their recorded inputs, in a folder that holds nothing else."""
 
-import csv
-import math
 import os
 import random
 import subprocess
@@ -16,6 +14,7 @@ from nsgf.engine.task import with_sidecars
 from nsgf.layout import Layout
 from nsgf.ops.audit.expected import Expected
 from nsgf.ops.audit.findings import Finding
+from nsgf.ops.timing import timing
 from nsgf.progress import bar
 
 JUDGING = ("table", "targets-table", "claims")  # seconds each: always repeated
@@ -23,23 +22,18 @@ CHEAP = 60.0  # seconds of a job whose tasks may be drawn
 NEVER = ("fetch", "fetch-inception")  # they ask the network
 
 
-def chosen(
-    expected: Sequence[Expected], layout: Layout, count: int, seed: int | None
-) -> list[Expected]:
+def chosen(name: str, expected: Sequence[Expected], count: int, seed: int | None) -> list[Expected]:
     """The judging jobs, and `count` cheap ones at random.
 
     Args:
+        name: the preset.
         expected: jobs whose files are all here.
-        layout: where their times lie.
         count: how many more.
         seed: of the draw; None draws from the operating system, so that nobody can foresee it.
     """
     judging = [j for j in expected if j.stage in JUDGING]
-    others = [
-        j
-        for j in expected
-        if j.stage not in (*JUDGING, *NEVER) and _seconds(layout, j.job) <= CHEAP
-    ]
+    rest = [j for j in expected if j.stage not in (*JUDGING, *NEVER)]
+    others = [j for j in rest if (t := timing(name, j.job)) and t.seconds <= CHEAP]
     draw = random.Random(seed) if seed is not None else random.SystemRandom()
     return judging + draw.sample(others, min(count, len(others)))
 
@@ -76,11 +70,3 @@ def _repeat(name: str, job: Expected) -> Iterator[Finding]:
             made = folder / path
             if not made.is_file() or sha256_file(made) != sha256_file(Path(path)):
                 yield Finding("not repeated", path, f"job {job.job} made other bytes this time")
-
-
-def _seconds(layout: Layout, job: str) -> float:
-    path = Path(layout.timing(job))
-    if not path.is_file():
-        return math.inf
-    with path.open() as handle:
-        return sum(float(row["s"]) for row in csv.DictReader(handle, delimiter="\t"))

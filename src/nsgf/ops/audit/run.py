@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nsgf.artifact import write_json
 from nsgf.errors import NsgfError
-from nsgf.layout import PUBLICATIONS, Layout
+from nsgf.layout import PUBLICATIONS
 from nsgf.ops.audit import repeat, show, subject, tracked
 from nsgf.ops.audit.expected import Expected
 from nsgf.ops.audit.findings import Finding
@@ -94,5 +94,5 @@ def _repeat(
         if not wrong & set(job.artefacts)
         and all(Path(p).is_file() for p in (*job.inputs, *job.artefacts))
     ]
-    work = repeat.chosen(whole, Layout(f"results/{found.run.name}"), count, seed)
+    work = repeat.chosen(found.run.name, whole, count, seed)
     return work, tuple(repeat.compare(found.run.name, work))

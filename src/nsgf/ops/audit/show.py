@@ -10,6 +10,7 @@ from nsgf.ops.audit.expected import Expected
 from nsgf.ops.audit.findings import Finding
 from nsgf.ops.audit.git import Commit
 from nsgf.ops.audit.subject import Subject
+from nsgf.ops.text import columns
 
 SHOWN = 25  # findings in the table; the JSON holds all
 
@@ -84,7 +85,7 @@ def _numbers(subject: Subject) -> str:
         digest = sha256_json([[p, _sha(subject, p)] for p in paths])[:12]
         mark = "ok" if not wrong & {*paths, *_tables(subject, number.table)} else "NOT SOUND"
         rows.append((number.table, number.label, _values(number.values), counts, digest, mark))
-    return _table(rows) if len(rows) > 1 else ""
+    return columns(rows) if len(rows) > 1 else ""
 
 
 def _values(values: Mapping[str, str]) -> str:
@@ -116,17 +117,11 @@ def _parts(subject: Subject) -> str:
         remade[part] += same and known.provenance != file.provenance
     head = ("part", "artefacts", "as recorded", "same bytes, own provenance", "left out")
     rows = [(p, *map(str, (n, recorded[p], remade[p], out[p]))) for p, n in count.items()]
-    return _table([head, *rows])
+    return columns([head, *rows])
 
 
 def _findings(found: Sequence[Finding]) -> str:
     ordered = sorted(found, key=lambda f: f.rank)
     rows = [(f.kind.upper(), f.path, f.why) for f in ordered[:SHOWN]]
     more = f"\n... and {len(found) - SHOWN} more: --json has all" if len(found) > SHOWN else ""
-    return _table(rows) + more if rows else ""
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    return columns(rows) + more if rows else ""

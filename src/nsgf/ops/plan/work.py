@@ -177,7 +177,7 @@ def _reference(stage, study: Study, unit: Unit) -> Part:
     amounts = _distances(metrics) + _passes(metrics, metrics.n_test + metrics.n_floor)
     if "classifier" in metrics.features:
         amounts["image classifier"] += TRAIN_IMAGES / 6  # its accuracy, on the test set
-    held = _features_mb(metrics, metrics.n_test + metrics.n_floor)
+    held = features_mb(metrics, metrics.n_test + metrics.n_floor)
     return Part("+".join(used_spaces(metrics)), amounts, held)
 
 
@@ -190,7 +190,7 @@ def _evaluate(stage, study: Study, unit: Unit) -> Part:
         one += _passes(metrics, n)
     amounts = Counter({name: len(stage.sets) * amount for name, amount in one.items()})
     amounts["pixel"] = TRAIN_IMAGES * math.prod(shape)
-    return Part("+".join(used_spaces(metrics)), amounts, _features_mb(metrics, metrics.n_test + n))
+    return Part("+".join(used_spaces(metrics)), amounts, features_mb(metrics, metrics.n_test + n))
 
 
 def _planar(stage, solves: int, n: int) -> Counter:
@@ -211,7 +211,7 @@ def _features(stage, study: Study, unit: Unit) -> Part:
     metrics = stage.metrics
     n = share(study.sampling.n_samples, unit, stage.shards)
     amounts = _passes(metrics, n) + Counter({"file": 1})
-    return Part("+".join(used_spaces(metrics)), amounts, _features_mb(metrics, n))
+    return Part("+".join(used_spaces(metrics)), amounts, features_mb(metrics, n))
 
 
 def _passes(metrics, images: float) -> Counter:
@@ -226,7 +226,8 @@ def _distances(metrics) -> Counter:
     return amounts
 
 
-def _features_mb(metrics, images: float) -> float:
+def features_mb(metrics, images: float) -> float:
+    """Features of so many images in all spaces, MB."""
     return 4 * images * sum(FEATURES[s] for s in used_spaces(metrics)) / 1e6
 
 
