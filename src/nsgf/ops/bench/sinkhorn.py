@@ -71,7 +71,7 @@ def compare(
             found += mine
             remarks += notes(name, case, measured)
             if json:  # after every case: a long run that ends early keeps what it has
-                write_json(json, [asdict(row) for row in found])
+                write_json(json, found)
     if not found:
         raise NsgfError("no case could be measured", "read the lines above")
     print("\n".join([*(f"* {remark}" for remark in remarks), FOOT]))
