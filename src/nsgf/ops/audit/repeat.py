@@ -12,6 +12,7 @@ from nsgf.artifact import sha256_file
 from nsgf.engine.store import ENVIRONMENT as STORE
 from nsgf.engine.task import with_sidecars
 from nsgf.layout import Layout
+from nsgf.ops.audit.checks import Run
 from nsgf.ops.audit.expected import Expected
 from nsgf.ops.audit.findings import Finding
 from nsgf.ops.timing import timing
@@ -22,20 +23,22 @@ CHEAP = 60.0  # seconds of a job whose tasks may be drawn
 NEVER = ("fetch", "fetch-inception")  # they ask the network
 
 
-def chosen(name: str, expected: Sequence[Expected], count: int, seed: int | None) -> list[Expected]:
-    """The judging jobs, and `count` cheap ones at random.
+def chosen(run: Run, wrong: set[str], count: int, seed: int | None) -> list[Expected]:
+    """The judging jobs, and `count` cheap ones at random, of those whose files are all here.
 
     Args:
-        name: the preset.
-        expected: jobs whose files are all here.
+        run: the run.
+        wrong: artefacts that have a finding already; their jobs are left out.
         count: how many more.
         seed: of the draw; None draws from the operating system, so that nobody can foresee it.
     """
-    judging = [j for j in expected if j.stage in JUDGING]
-    rest = [j for j in expected if j.stage not in (*JUDGING, *NEVER)]
-    others = [j for j in rest if (t := timing(name, j.job)) and t.seconds <= CHEAP]
+    sound = (j for j in run.expected if wrong.isdisjoint(j.artefacts))
+    whole = [j for j in sound if all(map(os.path.isfile, (*j.inputs, *j.artefacts)))]
+    judging = [j for j in whole if j.stage in JUDGING]
+    others = [j for j in whole if j.stage not in (*JUDGING, *NEVER)]
+    cheap = [j for j in others if (t := timing(run.name, j.job)) and t.seconds <= CHEAP]
     draw = random.Random(seed) if seed is not None else random.SystemRandom()
-    return judging + draw.sample(others, min(count, len(others)))
+    return judging + draw.sample(cheap, min(count, len(cheap)))
 
 
 def compare(name: str, work: Sequence[Expected]) -> Iterator[Finding]:
