@@ -10,7 +10,7 @@ from nsgf.engine.task import Job
 from nsgf.ops.plan.disk import disk_bytes
 from nsgf.ops.plan.history import Measured
 from nsgf.ops.plan.reference import figures
-from nsgf.ops.plan.work import Work, work_of
+from nsgf.ops.plan.work import MODELS, Work, work_of
 
 HERE, SCALED, SHIPPED, NO_MODEL = "measured here", "scaled from a run here", "reference", "no model"
 SOURCES = (HERE, SCALED, SHIPPED, NO_MODEL)
@@ -69,7 +69,8 @@ def _of(job: Job, preset: Preset, by_kind: Mapping[tuple, Sequence[Measured]]) -
         source, reach = SCALED, seconds / max(costs)
         seconds *= sum(m.seconds for m in alike) / sum(costs)
     else:
-        modelled = work.kind or f"start {job.stage}" in rates.seconds["cpu"]
-        source = SHIPPED if modelled and work.modelled else NO_MODEL
+        # The start alone says all of a stage without a model, but not of an unknown network.
+        start_only = job.stage not in MODELS and f"start {job.stage}" in rates.seconds["cpu"]
+        source = SHIPPED if work.kind or start_only else NO_MODEL
     disk = disk_bytes(job, preset)
     return JobForecast(job, work.device, seconds, memory, disk, source, reach)

@@ -39,14 +39,12 @@ class Work:
         device: cpu or cuda.
         amounts: how often each rate is due.
         held_mb: memory that grows with the configuration, MB.
-        modelled: whether amounts say all; not so where a network is of an unknown kind.
     """
 
     kind: str
     device: str
     amounts: dict[str, float]
     held_mb: float = 0.0
-    modelled: bool = True
 
 
 def work_of(job: Job, preset: Preset) -> Work:
@@ -54,7 +52,7 @@ def work_of(job: Job, preset: Preset) -> Work:
     study = preset.studies.get(job.study)
     start = Counter({f"start {job.stage}": 1.0})
     if study is None or not _has_model(job, study):
-        return Work("", "cpu", start, modelled=job.stage not in MODELS)
+        return Work("", "cpu", start)
     device = "cuda" if job.resources.gpu and study.compute.device != "cpu" else "cpu"
     units = job.units
     parts = [MODELS[job.stage](job.settings, study, unit) for unit in units]
