@@ -28,23 +28,21 @@ def run(preset: Path) -> None:
 
 
 def _draw(ran: list[tuple[Job, Timing]], first: float, path: Path, title: str) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    import seaborn as sns
+    from matplotlib.figure import Figure
+    from seaborn import color_palette
 
     stages = list(dict.fromkeys(job.stage for job, _ in ran))
-    colours = dict(zip(stages, sns.color_palette("colorblind", len(stages)), strict=True))
-    figure, axes = plt.subplots(figsize=(8, 0.8 + 0.17 * len(ran)), layout="constrained")
-    for row, (job, t) in enumerate(ran):
-        axes.barh(row, t.seconds / 60, left=(t.start - first) / 60, color=colours[job.stage])
+    figure = Figure(figsize=(8, 0.8 + 0.17 * len(ran)), layout="constrained")
+    axes = figure.subplots()
+    for stage, colour in zip(stages, color_palette("colorblind", len(stages)), strict=True):
+        mine = [(k, t) for k, (job, t) in enumerate(ran) if job.stage == stage]
+        rows, times = zip(*mine, strict=True)
+        begun = [(t.start - first) / 60 for t in times]
+        axes.barh(rows, [t.seconds / 60 for t in times], left=begun, color=colour, label=stage)
     axes.set_yticks(range(len(ran)), [job.name for job, _ in ran], fontsize=6)
     axes.invert_yaxis()
     axes.set_xlabel("minutes")
     axes.set_title(title, fontsize=9)
-    handles = [plt.Rectangle((0, 0), 1, 1, color=colours[s]) for s in stages]
-    axes.legend(handles, stages, fontsize=7, frameon=False)
+    axes.legend(fontsize=7, frameon=False)
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=130)
-    plt.close(figure)

@@ -137,11 +137,9 @@ def _running(body: JobState, log: Path, events: Events, expected, now: float) ->
         return replace(body, elapsed_s=elapsed, eta_s=eta)
     if bar.rate:
         # The bar of `evaluate` is over its units; others have a bar for each.
-        later = 0 if bar.total == body.units else max(0, body.units - body.units_done - 1)
-        eta = (bar.total - bar.step + later * bar.total) / bar.rate
-    progress = {"what": bar.what, "step": bar.step, "of": bar.total}
-    progress |= {"rate": bar.rate, "loss": bar.loss}
-    return replace(body, elapsed_s=elapsed, eta_s=eta, **progress)
+        later = 0 if bar.of == body.units else max(0, body.units - body.units_done - 1)
+        eta = (bar.of - bar.step + later * bar.of) / bar.rate
+    return replace(body, elapsed_s=elapsed, eta_s=eta, **vars(bar))
 
 
 def _eta(every: Sequence[Job], found: Sequence[JobState], plan: dict) -> float | None:
