@@ -5,8 +5,7 @@ from pathlib import Path
 
 from nsgf.config.base import read_yaml
 from nsgf.engine.task import Job
-
-PIPELINE = Path("dvc.yaml")
+from nsgf.ops.audit.record import PIPELINE, outputs
 
 
 def holes(every: Sequence[Job]) -> list[str]:
@@ -26,7 +25,6 @@ def make_outputs(preset: str) -> None:
     Raises:
         NsgfError: dvc.yaml cannot be read.
     """
-    pipeline = read_yaml(PIPELINE) if PIPELINE.exists() else {}
-    for out in pipeline.get("stages", {}).get("reproduce", {}).get("outs", []):
-        path = out if isinstance(out, str) else next(iter(out))
-        Path(path.replace("${preset}", preset)).mkdir(parents=True, exist_ok=True)
+    pipeline = Path(PIPELINE)
+    for folder in outputs(read_yaml(pipeline) if pipeline.exists() else {}, preset):
+        Path(folder).mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,6 @@ of Snakemake's log (which goes to logs/<preset>/snakemake.log); and makes the HT
 """
 
 import argparse
-import csv
 import os
 import signal
 import sys
@@ -29,8 +28,8 @@ from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs, targets
 from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
-from nsgf.layout import Layout
 from nsgf.ops import timeline
+from nsgf.ops.timing import timing
 
 
 def main() -> int:
@@ -166,22 +165,12 @@ def _kept_cost(
     """What the run cost, kept beside the timings of its jobs if there were any."""
     # On SLURM memory and cores are those of this machine alone.
     cost = {"wall_s": ended.cost["wall_s"]} if where.slurm else dict(ended.cost)
-    layout = Layout(f"results/{request.preset.name}")
-    cost["jobs_s"] = _seconds_of([Path(layout.timing(job.name)) for job in every], begun)
+    taken = (timing(request.preset.name, job.name) for job in every)
+    cost["jobs_s"] = round(sum(t.seconds for t in taken if t and t.end >= begun), 1)
     if ended.done:
-        write_json(Path(f"{layout.root}/timings/run.json"), cost)
+        write_json(Path(f"results/{request.preset.name}/timings/run.json"), cost)
         timeline.run(request.file)
     return cost
-
-
-def _seconds_of(timings: Sequence[Path], begun: float) -> float:
-    """Seconds that the jobs took whose timings were written since `begun`, added up."""
-    total = 0.0
-    for path in timings:
-        if path.exists() and path.stat().st_mtime >= begun:
-            with path.open() as handle:
-                total += float(next(csv.DictReader(handle, delimiter="\t"))["s"])
-    return round(total, 1)
 
 
 def _summary(cost: dict, where: Where) -> str:

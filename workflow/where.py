@@ -7,8 +7,7 @@ import slurm_jobs
 from nsgf.config.base import read_yaml
 from nsgf.config.cluster import gres_of
 from nsgf.errors import NsgfError
-from nsgf.ops.plan.total import limits_of
-from nsgf.registry import lookup
+from nsgf.ops.plan.total import limits_of, profile_folder
 
 SLURM_RUN = Path(".snakemake/slurm-run")  # there while SLURM may hold jobs of this folder
 
@@ -26,9 +25,7 @@ class Where:
     """
 
     def __init__(self, profile: str, cores: str):
-        known = {p.parent.name: p.parent for p in Path("profiles").glob("*/config.yaml")}
-        here = (Path(profile) / "config.yaml").exists()
-        self.folder = Path(profile) if here else lookup(known, profile, "profile")
+        self.folder = profile_folder(profile)
         settings = read_yaml(self.folder / "config.yaml") or {}
         self.slurm = settings.get("executor") == "slurm"
         self._cores = _checked_cores(cores)

@@ -13,7 +13,7 @@ from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs, tasks
 from nsgf.engine.task import grouped
 from nsgf.nets.build import build
-from nsgf.ops.plan.forecast import HERE, NO_MODEL, SCALED, SHIPPED, _Known, _of, forecast
+from nsgf.ops.plan.forecast import HERE, NO_MODEL, SCALED, SHIPPED, _of, forecast
 from nsgf.ops.plan.history import Measured
 from nsgf.ops.plan.nets import size_of
 from nsgf.ops.plan.reference import figures
@@ -127,10 +127,9 @@ def test_a_cpu_run_says_nothing_about_a_gpu():
 
 def test_a_stage_without_a_model_is_guessed_and_says_so():
     (job,) = grouped([replace(tasks(QUICK)[0], stage="polish")])
-    rates = figures()
-    found = _of(job, work_of(job, QUICK), QUICK, _Known([], rates), rates)
+    found = _of(job, QUICK, {})
     assert found.source == NO_MODEL
-    assert found.seconds == rates.seconds["cpu"]["start default"]
+    assert found.seconds == figures().seconds["cpu"]["start default"]
 
 
 def test_the_papers_forecast_is_of_its_order_of_magnitude():

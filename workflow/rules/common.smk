@@ -14,7 +14,7 @@ from nsgf.errors import NsgfError
 from nsgf.engine.dag import jobs, targets, write_snapshot
 from nsgf.layout import Layout
 from nsgf.lifeline import PARENT
-from nsgf.ops.plan.store import store as store_forecast
+from nsgf.ops.plan.total import store as store_forecast
 
 # Jobs are replaced by their command (exec), so that a killed Snakemake takes them along; a job that
 # had not begun by then knows by the number that its parent is gone.

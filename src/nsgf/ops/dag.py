@@ -48,9 +48,6 @@ def direct(rows: dict[str, tuple[int, int, list[str]]], stage: str) -> list[str]
 
 def draw(rows: dict[str, tuple[int, int, list[str]]], path: Path) -> None:
     """Stages in columns by how far they are from the data."""
-    import matplotlib
-
-    matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
     level: dict[str, int] = {}

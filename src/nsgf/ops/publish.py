@@ -18,9 +18,8 @@ from nsgf.config.preset import Preset
 from nsgf.config.published import published_of
 from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS, Layout, manifest_path, paper_file
-from nsgf.ops.audit import checks, expected
-from nsgf.ops.audit.record import Record
-from nsgf.ops.audit.subject import on_disk
+from nsgf.ops.audit import expected
+from nsgf.ops.audit.subject import sound
 from nsgf.registry import METHODS
 from nsgf.report import render, target_tables
 from nsgf.report import tables as tables_module
@@ -53,35 +52,20 @@ def run(preset: Path) -> None:
             f"the tables were not made by one clean commit: {', '.join(map(str, commits))}",
             "commit, remove the tables and run make reproduce again",
         )
-    artefacts = _artefacts(whole)
+    judged = sound(whole)
+    recipes = expected.recipes(judged.expected)
     shutil.rmtree(target, ignore_errors=True)
     for path in files:
         with atomic(target / path.relative_to(source)) as temporary:
             shutil.copyfile(path, temporary)
     digests = {str(p.relative_to(source)): sha256_file(p) for p in files}
     manifest = {"commit": commits[0], "title": whole.title, "files": digests}
-    manifest["artefacts"] = artefacts
+    # Of every artefact the digests of its bytes and provenance, and its recipe.
+    found = judged.files.items()
+    manifest["artefacts"] = {p: [f.sha256, f.provenance, recipes[p]] for p, f in found}
     manifest["labels"] = _labels(whole)
     write_json(Path(manifest_path(whole.name)), manifest)
     write_readme(Path("README.md"))
-
-
-def _artefacts(preset: Preset) -> dict[str, list[str]]:
-    """Of every artefact the digests of its bytes and provenance, and its recipe.
-
-    Raises:
-        NsgfError: one is missing, altered or stale.
-    """
-    jobs = expected.of_preset(preset)
-    run = on_disk(preset.name, jobs, Record())
-    if found := sorted(checks.by_itself(run), key=lambda f: f.rank):
-        raise NsgfError(
-            f"{len(found)} artefacts are not what they should be, first of all {found[0].path}:"
-            f" {found[0].kind}, {found[0].why}",
-            f"run: make reproduce PRESET={preset.name}",
-        )
-    recipes = expected.recipes(jobs)
-    return {p: [f.sha256, f.provenance, recipes[p]] for p, f in run.files.items()}
 
 
 def _labels(preset: Preset) -> dict[str, str]:

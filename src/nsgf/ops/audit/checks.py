@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsgf.artifact import SIDECAR
+from nsgf.config.preset import Preset
 from nsgf.data import images
+from nsgf.engine.dag import snapshot_text
 from nsgf.errors import NsgfError
-from nsgf.layout import DATA
+from nsgf.layout import DATA, Layout
 from nsgf.ops.audit import dvc_tree
 from nsgf.ops.audit.expected import Expected
 from nsgf.ops.audit.files import File
@@ -36,6 +38,12 @@ class Run:
         """The job behind each artefact."""
         return {path: job for job in self.expected for path in job.artefacts if path in self.files}
 
+    def digest(self, path: str, otherwise: str | None = None) -> str | None:
+        """What a file's bytes are; `otherwise` where it is neither here nor recorded."""
+        if path in self.files and path not in self.left_out:
+            return self.files[path].sha256
+        return self.elsewhere(path) or otherwise
+
 
 def by_itself(run: Run) -> Iterator[Finding]:
     """Bytes against provenance, provenance against the DAG, inputs against their bytes."""
@@ -61,15 +69,8 @@ def _inputs(run: Run, path: str, job: Expected, file: File) -> Iterator[Finding]
     for given, digest in file.body["inputs"].items():
         if given not in job.inputs:
             yield Finding("stale", path, f"made from '{given}', which is no input of {job.job}")
-        elif digest != _digest(run, given, digest):
+        elif digest != run.digest(given, digest):
             yield Finding("rests on", path, f"made from other bytes of '{given}'")
-
-
-def _digest(run: Run, path: str, otherwise: str) -> str | None:
-    """What an input's bytes are; `otherwise` where it is neither here nor recorded."""
-    if path in run.files and path not in run.left_out:
-        return run.files[path].sha256
-    return run.elsewhere(path) or otherwise
 
 
 def by_record(run: Run, record: Record, remade: bool) -> Iterator[Finding]:
@@ -125,14 +126,13 @@ def strangers(run: Run) -> Iterator[Finding]:
                 yield Finding("unknown", str(path), "no job of the DAG makes it")
 
 
-def settings(written: Mapping[str, str]) -> Iterator[Finding]:
+def settings(preset: Preset) -> Iterator[Finding]:
     """The preset as the run has read it, against the preset."""
-    for path, text in written.items():
-        file = Path(path)
-        if not file.is_file():
-            yield Finding("missing", path, "the preset that jobs read")
-        elif file.read_text() != text:
-            yield Finding("altered", path, "not the settings that the preset gives")
+    path = Path(Layout(f"results/{preset.name}").preset)
+    if not path.is_file():
+        yield Finding("missing", str(path), "the preset that jobs read")
+    elif path.read_text() != snapshot_text(preset):
+        yield Finding("altered", str(path), "not the settings that the preset gives")
 
 
 def data(run: Run, registry: Path) -> Iterator[Finding]:

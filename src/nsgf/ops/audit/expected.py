@@ -13,10 +13,9 @@ from pathlib import Path
 
 from nsgf.artifact import SIDECAR, sha256_file, sha256_json
 from nsgf.config.preset import Preset
-from nsgf.engine.dag import jobs, snapshot_text
+from nsgf.engine.dag import jobs
 from nsgf.engine.task import with_sidecars
 from nsgf.errors import NsgfError
-from nsgf.layout import Layout
 from nsgf.ops.audit.git import Commit
 
 # Run in the tree of another commit, by that commit's own code. Versions of libraries enter its code
@@ -122,11 +121,6 @@ def of_preset(preset: Preset) -> list[Expected]:
         for job in jobs(preset)
         for task in job.tasks
     ]
-
-
-def settings(preset: Preset) -> dict[str, str]:
-    """What the preset's snapshot, which jobs read, must hold."""
-    return {Layout(f"results/{preset.name}").preset: snapshot_text(preset)}
 
 
 def of_commit(head: Commit, commit: str, name: str) -> list[Expected]:

@@ -46,11 +46,8 @@ def read(places: Mapping[str, Path], temporary: Collection[str] = ()) -> dict[st
 
 def _read(path: Path) -> File:
     beside = sidecar(path)
-    return File(_digest(path), _digest(beside), _body(beside))
-
-
-def _digest(path: Path) -> str | None:
-    return sha256_file(path) if path.is_file() else None
+    digests = (sha256_file(p) if p.is_file() else None for p in (path, beside))
+    return File(*digests, _body(beside))
 
 
 def _body(path: Path) -> dict | None:

@@ -26,9 +26,8 @@ def check(name: str, commit: Commit) -> int:
     Raises:
         NsgfError: there are such files; the message names them.
     """
-    jobs = expected.of_preset(load(Path(f"config/{name}.yaml"), Preset))
     known = record.of_preset(commit, name)
-    run = subject.on_disk(name, jobs, known)
+    run = subject.on_disk(load(Path(f"config/{name}.yaml"), Preset), known)
     found = [f for f in checks.by_itself(run) if f.kind == "altered"]
     found += _same_recipe(run, known)
     if not known.artefacts and known.trees and _is_current(commit):

@@ -62,14 +62,16 @@ class Commit:
     def names_of(self, paths: list[str]) -> list[str]:
         """Object names that files of the work tree would have."""
         given = "".join(f"{p}\n" for p in paths).encode()
-        return (
-            self._git("hash-object", "--no-filters", "--stdin-paths", stdin=given).decode().split()
-        )
+        names = self._git("hash-object", "--no-filters", "--stdin-paths", stdin=given)
+        return names.decode().split()
 
     def holds(self, other: str) -> bool:
         """Whether `other` is this commit or one before it."""
-        words = ["git", "-C", str(self.folder), "merge-base", "--is-ancestor", other, self.id]
-        return subprocess.run(words, capture_output=True, env=_environment()).returncode == 0
+        try:
+            self._git("merge-base", "--is-ancestor", other, self.id)
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def export(self, name: str, folder: Path, *paths: str) -> None:
         """Write `paths` as they were at commit `name` into `folder`."""
@@ -80,11 +82,6 @@ class Commit:
 
     def _git(self, *words: str, stdin: bytes | None = None) -> bytes:
         command = ["git", "-C", str(self.folder), *words]
-        result = subprocess.run(
-            command, input=stdin, capture_output=True, check=True, env=_environment()
-        )
+        env = os.environ | ENVIRONMENT
+        result = subprocess.run(command, input=stdin, capture_output=True, check=True, env=env)
         return result.stdout
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | ENVIRONMENT

@@ -56,13 +56,13 @@ def _dvc(commit: Commit, name: str) -> tuple[dict[str, str], set[str]]:
     outs = [o for stage in lock.get("stages", {}).values() for o in stage.get("outs", ())]
     if not any(o["path"].startswith(f"results/{name}/") for o in outs):
         return {}, set()
-    declared = [o for s in pipeline.get("stages", {}).values() for o in s.get("outs", ())]
-    left_out = {
-        path.replace("${preset}", name)
-        for out in declared
-        if isinstance(out, dict)
-        for path, flags in out.items()
-        if flags.get("push") is False
-    }
+    left_out = {p for p, flags in outputs(pipeline, name).items() if flags.get("push") is False}
     # Snakemake's own records change with every run and decide no number.
     return {o["path"]: o["md5"] for o in outs if not o["path"].startswith(".snakemake")}, left_out
+
+
+def outputs(pipeline: Mapping, preset: str) -> dict[str, dict]:
+    """The folders that dvc.yaml names as outputs of a preset, each with its flags."""
+    declared = [o for s in pipeline.get("stages", {}).values() for o in s.get("outs", ())]
+    pairs = (next(iter(o.items())) if isinstance(o, dict) else (o, {}) for o in declared)
+    return {path.replace("${preset}", preset): flags for path, flags in pairs}

@@ -1,7 +1,5 @@
 """Run jobs once more on their recorded inputs, in a folder that holds nothing else."""
 
-import csv
-import math
 import os
 import random
 import subprocess
@@ -14,8 +12,10 @@ from nsgf.artifact import sha256_file
 from nsgf.engine.store import ENVIRONMENT as STORE
 from nsgf.engine.task import with_sidecars
 from nsgf.layout import Layout
+from nsgf.ops.audit.checks import Run
 from nsgf.ops.audit.expected import Expected
 from nsgf.ops.audit.findings import Finding
+from nsgf.ops.timing import timing
 from nsgf.progress import bar
 
 JUDGING = ("table", "targets-table", "claims")  # seconds each: always repeated
@@ -23,25 +23,22 @@ CHEAP = 60.0  # seconds of a job whose tasks may be drawn
 NEVER = ("fetch", "fetch-inception")  # they ask the network
 
 
-def chosen(
-    expected: Sequence[Expected], layout: Layout, count: int, seed: int | None
-) -> list[Expected]:
-    """The judging jobs, and `count` cheap ones at random.
+def chosen(run: Run, wrong: set[str], count: int, seed: int | None) -> list[Expected]:
+    """The judging jobs, and `count` cheap ones at random, of those whose files are all here.
 
     Args:
-        expected: jobs whose files are all here.
-        layout: where their times lie.
+        run: the run.
+        wrong: artefacts that have a finding already; their jobs are left out.
         count: how many more.
         seed: of the draw; None draws from the operating system, so that nobody can foresee it.
     """
-    judging = [j for j in expected if j.stage in JUDGING]
-    others = [
-        j
-        for j in expected
-        if j.stage not in (*JUDGING, *NEVER) and _seconds(layout, j.job) <= CHEAP
-    ]
+    sound = (j for j in run.expected if wrong.isdisjoint(j.artefacts))
+    whole = [j for j in sound if all(map(os.path.isfile, (*j.inputs, *j.artefacts)))]
+    judging = [j for j in whole if j.stage in JUDGING]
+    others = [j for j in whole if j.stage not in (*JUDGING, *NEVER)]
+    cheap = [j for j in others if (t := timing(run.name, j.job)) and t.seconds <= CHEAP]
     draw = random.Random(seed) if seed is not None else random.SystemRandom()
-    return judging + draw.sample(others, min(count, len(others)))
+    return judging + draw.sample(cheap, min(count, len(cheap)))
 
 
 def compare(name: str, work: Sequence[Expected]) -> Iterator[Finding]:
@@ -76,11 +73,3 @@ def _repeat(name: str, job: Expected) -> Iterator[Finding]:
             made = folder / path
             if not made.is_file() or sha256_file(made) != sha256_file(Path(path)):
                 yield Finding("not repeated", path, f"job {job.job} made other bytes this time")
-
-
-def _seconds(layout: Layout, job: str) -> float:
-    path = Path(layout.timing(job))
-    if not path.is_file():
-        return math.inf
-    with path.open() as handle:
-        return sum(float(row["s"]) for row in csv.DictReader(handle, delimiter="\t"))

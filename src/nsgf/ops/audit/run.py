@@ -1,19 +1,14 @@
 """`nsgf audit`: is every number of a run what the git commit says, down to the data?"""
 
-import json as json_format
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nsgf.artifact import write_json
+from nsgf.artifact import json_text, write_text
 from nsgf.errors import NsgfError
-from nsgf.layout import PUBLICATIONS, Layout
+from nsgf.layout import PUBLICATIONS
 from nsgf.ops.audit import repeat, show, subject, tracked
-from nsgf.ops.audit.expected import Expected
-from nsgf.ops.audit.findings import Finding
 from nsgf.ops.audit.gate import check as gate_check
 from nsgf.ops.audit.git import Commit
-from nsgf.ops.audit.subject import Subject
 
 
 def run(
@@ -51,15 +46,13 @@ def run(
         found, repeated = subject.of_published(root, name), []
     else:
         found = subject.of_results(root, name, remade)
-        repeated, differences = _repeat(found, recompute, seed)
-        found = replace(found, findings=found.findings + differences)
-    found = replace(found, findings=(*changed, *found.findings))
-    if json == Path("-"):
-        print(json_format.dumps(show.as_json(found, root, repeated), indent=1, sort_keys=True))
-    else:
-        print(show.as_text(found, root, repeated))
+        repeated = repeat.chosen(found.run, {f.path for f in found.findings}, recompute, seed)
+        changed += tuple(repeat.compare(name, repeated))
+    found = replace(found, findings=changed + found.findings)
+    whole = json and json_text(show.as_json(found, root, repeated))
     if json and json != Path("-"):
-        write_json(json, show.as_json(found, root, repeated))
+        write_text(json, whole)
+    print(whole.rstrip() if json == Path("-") else show.as_text(found, root, repeated))
     if found.findings:
         raise NsgfError(
             f"{folder} is not sound: {len(found.findings)} findings",
@@ -81,18 +74,3 @@ def _preset(folder: Path) -> str:
         f"'{folder}' is no folder of results",
         f"name results/<preset> or {PUBLICATIONS}/<preset>, from the top of the checkout",
     )
-
-
-def _repeat(
-    found: Subject, count: int, seed: int | None
-) -> tuple[Sequence[Expected], tuple[Finding, ...]]:
-    """Run jobs again whose files are all here and have no finding yet."""
-    wrong = {finding.path for finding in found.findings}
-    whole = [
-        job
-        for job in found.run.expected
-        if not wrong & set(job.artefacts)
-        and all(Path(p).is_file() for p in (*job.inputs, *job.artefacts))
-    ]
-    work = repeat.chosen(whole, Layout(f"results/{found.run.name}"), count, seed)
-    return work, tuple(repeat.compare(found.run.name, work))

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from nsgf.artifact import sha256_json
 from nsgf.ops.audit import chain
@@ -10,7 +9,9 @@ from nsgf.ops.audit.expected import Expected
 from nsgf.ops.audit.findings import Finding
 from nsgf.ops.audit.git import Commit
 from nsgf.ops.audit.subject import Subject
+from nsgf.ops.text import columns
 
+ACCOUNT = ("command", "seed", "code", "commit", "machine", "versions", "config_sha256")
 SHOWN = 25  # findings in the table; the JSON holds all
 
 
@@ -19,17 +20,17 @@ def as_json(subject: Subject, commit: Commit, repeated: Sequence[Expected]) -> d
     run, recorded = subject.run, subject.record.artefacts
     wrong = {f.path: f.kind for f in reversed(sorted(subject.findings, key=lambda f: f.rank))}
     artefacts, configurations = {}, {}
+    maker = run.maker
     for path, file in run.files.items():
-        body = file.body or {}
-        about = {k: body.get(k) for k in ("command", "seed", "code", "commit", "machine")}
-        about |= {"sha256": file.sha256, "provenance_sha256": file.provenance}
-        about |= {"stage": run.maker[path].stage, "versions": body.get("versions")}
-        about |= {"inputs": body.get("inputs", {}), "config_sha256": body.get("config_sha256")}
-        about |= {"recipe": recorded[path].recipe if path in recorded else None}
-        if path in run.left_out:
-            about |= {"sha256": recorded[path].sha256}
-        status = "left out" if path in run.left_out else "ok"
-        artefacts[path] = about | {"status": wrong.get(path, status)}
+        body, known = file.body or {}, recorded.get(path)
+        artefacts[path] = {key: body.get(key) for key in ACCOUNT} | {
+            "inputs": body.get("inputs", {}),
+            "sha256": run.digest(path),
+            "provenance_sha256": file.provenance,
+            "stage": maker[path].stage,
+            "recipe": known and known.recipe,
+            "status": wrong.get(path, "left out" if path in run.left_out else "ok"),
+        }
         if body:
             configurations[body["config_sha256"]] = body["config"]
     numbers = [
@@ -81,10 +82,11 @@ def _numbers(subject: Subject) -> str:
     for number, parts in _chains(subject):
         counts = " < ".join(f"{len(parts[k])} {k}" for k in reversed(chain.LINKS) if k in parts)
         paths = [p for part in parts.values() for p in part]
-        digest = sha256_json([[p, _sha(subject, p)] for p in paths])[:12]
-        mark = "ok" if not wrong & {*paths, *_tables(subject, number.table)} else "NOT SOUND"
+        digest = sha256_json([[p, subject.run.digest(p)] for p in paths])[:12]
+        made = (p for p in subject.run.files if p.endswith(f"/{number.table}.csv"))
+        mark = "ok" if not wrong & {*paths, *made} else "NOT SOUND"
         rows.append((number.table, number.label, _values(number.values), counts, digest, mark))
-    return _table(rows) if len(rows) > 1 else ""
+    return columns(rows) if len(rows) > 1 else ""
 
 
 def _values(values: Mapping[str, str]) -> str:
@@ -95,38 +97,23 @@ def _values(values: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}".strip() for name, value in shown.items())
 
 
-def _tables(subject: Subject, name: str) -> list[str]:
-    return [p for p in subject.run.files if Path(p).stem == name and p.endswith(".csv")]
-
-
-def _sha(subject: Subject, path: str) -> str | None:
-    file = subject.run.files.get(path)
-    return file.sha256 if file else subject.run.elsewhere(path)
-
-
 def _parts(subject: Subject) -> str:
-    count, recorded, remade, out = Counter(), Counter(), Counter(), Counter()
+    """How many artefacts each part has, and how many of them are what."""
+    kinds = ("artefacts", "as recorded", "same bytes, own provenance", "left out")
+    parts: dict[str, Counter] = {}
     for path, file in subject.run.files.items():
         part = path.split("/")[2] if path.startswith("results/") else "data"
-        known = subject.record.artefacts.get(path)
-        same = known is not None and known.sha256 == file.sha256
-        count[part] += 1
-        out[part] += path in subject.run.left_out
-        recorded[part] += same and known.provenance == file.provenance
-        remade[part] += same and known.provenance != file.provenance
-    head = ("part", "artefacts", "as recorded", "same bytes, own provenance", "left out")
-    rows = [(p, *map(str, (n, recorded[p], remade[p], out[p]))) for p, n in count.items()]
-    return _table([head, *rows])
+        count, known = parts.setdefault(part, Counter()), subject.record.artefacts.get(path)
+        count["artefacts"] += 1
+        count["left out"] += path in subject.run.left_out
+        if known and known.sha256 == file.sha256:
+            count[kinds[1 if known.provenance == file.provenance else 2]] += 1
+    rows = [(part, *(str(count[kind]) for kind in kinds)) for part, count in parts.items()]
+    return columns([("part", *kinds), *rows])
 
 
 def _findings(found: Sequence[Finding]) -> str:
     ordered = sorted(found, key=lambda f: f.rank)
     rows = [(f.kind.upper(), f.path, f.why) for f in ordered[:SHOWN]]
     more = f"\n... and {len(found) - SHOWN} more: --json has all" if len(found) > SHOWN else ""
-    return _table(rows) + more if rows else ""
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    return columns(rows) + more if rows else ""

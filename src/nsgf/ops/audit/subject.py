@@ -10,6 +10,7 @@ from pathlib import Path
 from nsgf.artifact import SIDECAR, sha256_file
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
+from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS, manifest_path
 from nsgf.ops.audit import checks, expected, files, record
 from nsgf.ops.audit.checks import Run
@@ -37,11 +38,11 @@ class Subject:
 def of_results(commit: Commit, name: str, remade: bool) -> Subject:
     """Audit results/<name> by this tree's DAG and by the commit's record."""
     preset = load(Path(f"config/{name}.yaml"), Preset)
-    jobs, known = expected.of_preset(preset), record.of_preset(commit, name)
-    run = on_disk(name, jobs, known)
+    known = record.of_preset(commit, name)
+    run = on_disk(preset, known)
     found = chain(
         checks.by_itself(run),
-        checks.settings(expected.settings(preset)),
+        checks.settings(preset),
         checks.strangers(run),
         checks.data(run, Path("config/datasets.yaml")),
         _recorded(run, known, commit, remade),
@@ -49,8 +50,9 @@ def of_results(commit: Commit, name: str, remade: bool) -> Subject:
     return Subject(Path(f"results/{name}"), run, known, tuple(found))
 
 
-def on_disk(name: str, jobs: list[expected.Expected], known: record.Record) -> Run:
-    """The artefacts of results/<name>, hashed."""
+def on_disk(preset: Preset, known: record.Record) -> Run:
+    """The artefacts of results/<preset>, hashed."""
+    jobs = expected.of_preset(preset)
     places = {p: Path(p) for job in jobs for p in job.artefacts}
     left_out = checks.left_out(jobs, known)
 
@@ -62,7 +64,24 @@ def on_disk(name: str, jobs: list[expected.Expected], known: record.Record) -> R
         return sha256_file(Path(path)) if Path(path).is_file() else "missing"
 
     temporary = {p for job in jobs for p in job.temporary}
-    return Run(name, jobs, files.read(places, temporary), elsewhere, left_out)
+    return Run(preset.name, jobs, files.read(places, temporary), elsewhere, left_out)
+
+
+def sound(preset: Preset) -> Run:
+    """The artefacts of a finished run, whatever a commit says of them.
+
+    Raises:
+        NsgfError: one is missing, altered or stale.
+    """
+    run = on_disk(preset, record.Record())
+    if found := sorted(checks.by_itself(run), key=lambda f: f.rank):
+        first = found[0]
+        raise NsgfError(
+            f"the run is not sound: {len(found)} artefacts are not what they should be, first of"
+            f" all {first.path} ({first.kind}: {first.why})",
+            f"restore them (dvc checkout), or run: make reproduce PRESET={preset.name}",
+        )
+    return run
 
 
 def _recorded(run: Run, known: record.Record, commit: Commit, remade: bool) -> Iterator[Finding]:

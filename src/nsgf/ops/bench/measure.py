@@ -40,13 +40,6 @@ class Measurement:
     flows: int
 
 
-@dataclass(frozen=True)
-class _Pass:
-    seconds: float
-    error: float
-    steps: int
-
-
 def jobs(methods: Sequence[Method]) -> int:
     """How often `measure` calls `tick`."""
     return len(methods) * (1 + ROUNDS)
@@ -65,16 +58,22 @@ def measure(
         passes.append(_pass_along(method, reference))
         tick()
     x0, y = reference.x[0].float(), reference.y.float()
-    seconds: list[list[float]] = [[] for _ in methods]
+    flows: list[list[float]] = [[] for _ in methods]
     for _ in range(ROUNDS):
-        for method, passed, flows in zip(methods, passes, seconds, strict=True):
-            if passed.seconds <= SLOW_S:
-                flows += _flows(method, x0, y, case.n_steps)
+        for method, (seconds, _), mine in zip(methods, passes, flows, strict=True):
+            if seconds <= SLOW_S:
+                mine += _flows(method, x0, y, case.n_steps)
             tick()
-    return [_result(case, *each) for each in zip(methods, passes, seconds, strict=True)]
+    found = []
+    for method, (seconds, errors), mine in zip(methods, passes, flows, strict=True):
+        per_step = median(mine) / case.n_steps if mine else seconds / len(errors)
+        ms = 1e3 * per_step / (case.batch or 1)
+        found.append(Measurement(method, ms, max(errors), len(errors), len(mine)))
+    return found
 
 
-def _pass_along(method: Method, reference: Reference) -> _Pass:
+def _pass_along(method: Method, reference: Reference) -> tuple[float, list[float]]:
+    """Seconds of all states together, and the error at each."""
     y, start, seconds = reference.y.float(), None, 0.0
     errors: list[float] = []
     for x, exact in zip(reference.x, reference.v, strict=True):
@@ -85,7 +84,7 @@ def _pass_along(method: Method, reference: Reference) -> _Pass:
         errors.append(float(gap.max()))
         if seconds > PASS_S:
             break
-    return _Pass(seconds, max(errors), len(errors))
+    return seconds, errors
 
 
 def _flows(method: Method, x0: Tensor, y: Tensor, n_steps: int) -> list[float]:
@@ -97,12 +96,6 @@ def _flows(method: Method, x0: Tensor, y: Tensor, n_steps: int) -> list[float]:
         method.flow(x0, y, n_steps)
         found.append(_clock(y) - began)
     return found
-
-
-def _result(case: Case, method: Method, passed: _Pass, flows: list[float]) -> Measurement:
-    per_step = median(flows) / case.n_steps if flows else passed.seconds / passed.steps
-    ms = 1e3 * per_step / (case.batch or 1)
-    return Measurement(method, ms, passed.error, passed.steps, len(flows))
 
 
 def _clock(tensor: Tensor) -> float:

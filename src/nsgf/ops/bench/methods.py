@@ -91,10 +91,13 @@ def _flash(x: Tensor, y: Tensor, blur: float, tol: float) -> Tensor:
     return velocity(x, y, blur, tol, backend="flash-sinkhorn", flag=True).v
 
 
-def _on_cuda(module: str, device: torch.device) -> str | None:
-    if device.type != "cuda":
-        return "measured on CUDA only"
-    return None if importlib.util.find_spec(module) else f"{module} is not installed"
+def _on_cuda(module: str) -> Callable[[torch.device], str | None]:
+    def missing(device: torch.device) -> str | None:
+        if device.type != "cuda":
+            return "measured on CUDA only"
+        return None if importlib.util.find_spec(module) else f"{module} is not installed"
+
+    return missing
 
 
 TOLS = (1.0, 1e-1, 1e-2, 1e-3)  # below, float32 is the limit
@@ -109,20 +112,10 @@ SOLVERS = {
         "OTT-JAX", "threshold", _peer(ott.velocity), (1e-1, 1e-2, 1e-3, 1e-4), 1e-3, ott.missing
     ),
     "geomloss-online": Solver(
-        "GeomLoss, KeOps",
-        "scaling",
-        _peer(_online),
-        SCALINGS,
-        None,
-        functools.partial(_on_cuda, "pykeops"),
+        "GeomLoss, KeOps", "scaling", _peer(_online), SCALINGS, None, _on_cuda("pykeops")
     ),
     "flash-sinkhorn": Solver(
-        "FlashSinkhorn",
-        "tol",
-        _peer(_flash),
-        TOLS,
-        1e-3,
-        functools.partial(_on_cuda, "flash_sinkhorn"),
+        "FlashSinkhorn", "tol", _peer(_flash), TOLS, 1e-3, _on_cuda("flash_sinkhorn")
     ),
 }
 

@@ -1,7 +1,5 @@
 """The benchmark of Sinkhorn velocities, from cases to tables, JSON and plot."""
 
-import platform
-import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,8 +11,8 @@ from torch import Tensor
 
 from nsgf.artifact import sha256_file, sidecar, write_json
 from nsgf.device import pick
+from nsgf.engine import provenance
 from nsgf.engine.code import code_of
-from nsgf.engine.provenance import account
 from nsgf.errors import NsgfError
 from nsgf.ops.bench.cases import CASES, SEED, Case, how_to_fetch, inputs
 from nsgf.ops.bench.measure import jobs, measure
@@ -41,7 +39,9 @@ def compare(
     """As `nsgf.ops.bench.run.run`, in a process whose libraries have `threads` threads."""
     where = pick(device)
     chosen = {name: lookup(CASES, name, "case of the benchmark") for name in cases or CASES}
-    machine, left_out = _machine(where), absent(where)
+    machine, left_out = provenance.machine()["processor"], absent(where)
+    if where.type == "cuda":
+        machine += f" with {torch.cuda.get_device_name(where)}"
     print(f"Sinkhorn velocities: {_count(threads)} of {machine}, torch {torch.__version__}")
     print("".join(f"left out: {SOLVERS[name].label}: {why}\n" for name, why in left_out.items()))
     problems = _problems(chosen, data, where)
@@ -71,7 +71,7 @@ def compare(
             found += mine
             remarks += notes(name, case, measured)
             if json:  # after every case: a long run that ends early keeps what it has
-                write_json(json, [asdict(row) for row in found])
+                write_json(json, found)
     if not found:
         raise NsgfError("no case could be measured", "read the lines above")
     print("\n".join([*(f"* {remark}" for remark in remarks), FOOT]))
@@ -103,12 +103,10 @@ def _problems(
 
 def _work(problems: Mapping[str, object], solvers: Sequence[str], plot: Path | None) -> int:
     """Pieces of work, for the progress bar."""
-    total = 0
-    for name in problems:
-        total += 1 + jobs(table_methods(CASES[name], solvers))
-        if plot and name in CURVES:
-            total += jobs([m for solver in solvers for m in sweep(CASES[name], solver)])
-    return total
+    every = [1 + jobs(table_methods(CASES[name], solvers)) for name in problems]
+    drawn = [CASES[name] for name in problems if plot and name in CURVES]
+    every += [jobs(sweep(case, solver)) for case in drawn for solver in solvers]
+    return sum(every)
 
 
 def _record(path: Path, chosen: Mapping[str, Case], facts: dict, data: Path) -> None:
@@ -124,18 +122,8 @@ def _record(path: Path, chosen: Mapping[str, Case], facts: dict, data: Path) -> 
         "inputs": {str(file): sha256_file(file) for file in images if file.exists()},
     }
     named = {"artefact": path.name, "sha256": sha256_file(path)}
-    write_json(sidecar(path), about | account(facts) | named)
+    write_json(sidecar(path), about | provenance.account(facts) | named)
 
 
 def _count(threads: int) -> str:
     return f"{threads} thread" + "s" * (threads != 1)
-
-
-def _machine(device: torch.device) -> str:
-    """The processor's name, and the accelerator's where there is one."""
-    info = Path("/proc/cpuinfo")
-    named = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
-    processor = named[1] if named else platform.machine()
-    if device.type == "cuda":
-        return f"{processor} with {torch.cuda.get_device_name(device)}"
-    return processor

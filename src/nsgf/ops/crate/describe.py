@@ -19,10 +19,11 @@ from nsgf.artifact import SIDECAR
 from nsgf.engine.code import stage_module
 from nsgf.engine.task import Job
 from nsgf.ops.crate import terms
-from nsgf.ops.crate.finished import DATASETS, Finished, papers, timing
+from nsgf.ops.crate.finished import DATASETS, Finished, papers
+from nsgf.ops.timing import timing
 
 WORKFLOW, README, CITATION = "Snakefile", "README.md", "CITATION.cff"
-UNDATED = datetime(1980, 1, 1, tzinfo=UTC)  # a run whose jobs left no benchmark files
+UNDATED = 315532800.0  # 1980, of a run whose jobs left no benchmark files
 RUN, ENGINE, AGENT = "#run", "#snakemake", "#agent"
 
 
@@ -41,7 +42,7 @@ class _Description:
 
     def __init__(self, run: Finished, agent: str | None):
         self._run, self._crate = run, ROCrate(version=terms.RO_CRATE)
-        self._times = {job.name: timing(run, job) for job in run.jobs}
+        self._times = {job.name: timing(run.preset.name, job.name) for job in run.jobs}
         self._about = yaml.safe_load(Path(CITATION).read_text())
         self._agent = agent and self._add(AGENT, "Person", name=agent)
         self._tools = {_module_file(job.stage): job.stage for job in run.jobs}
@@ -58,8 +59,7 @@ class _Description:
         for path in (*self._inputs, *self._reported):
             self._parameter(path)
         for place, job in enumerate(self._run.jobs, start=1):
-            self._step(place, job)
-            self._job_action(job)
+            self._job(place, job)
         self._run_action()
         self._engine()
         self._root()
@@ -138,24 +138,11 @@ class _Description:
             workExample=_ref(self._id(path)),
         )
 
-    def _step(self, place: int, job: Job) -> None:
-        self._add(
-            f"#step/{quote(job.name)}",
-            "HowToStep",
-            name=job.name,
-            position=str(place),
-            workExample=_ref(quote(_module_file(job.stage))),
-        )
-
     # -------------------------------------------------------------------------- files
 
     def _facts(self, path: str, sha256: str) -> dict:
-        size = str(Path(path).stat().st_size)
-        return {
-            "sha256": sha256,
-            "contentSize": size,
-            "encodingFormat": terms.encoding_format(path),
-        }
+        size = {"contentSize": str(Path(path).stat().st_size)}
+        return size | {"sha256": sha256, "encodingFormat": terms.encoding_format(path)}
 
     def _file(self, path: str, sha256: str) -> None:
         properties = {"name": path} | self._facts(path, sha256)
@@ -183,41 +170,43 @@ class _Description:
 
     # ------------------------------------------------------------------------ the run
 
-    def _job_action(self, job: Job) -> None:
-        made, time = job.artefacts, self._times[job.name]
+    def _job(self, place: int, job: Job) -> None:
+        """A job as the step of the workflow that it is, as what was done, and the two together."""
+        made, time, tool = (
+            job.artefacts,
+            self._times[job.name],
+            _ref(quote(_module_file(job.stage))),
+        )
         bodies = [self._run.provenance[path] for path in made]
         words = [("code", job.code), *sorted({("seed", b["seed"]) for b in bodies})]
+        step, name = f"#step/{quote(job.name)}", job.name
+        self._add(step, "HowToStep", name=name, position=str(place), workExample=tool)
         action = self._add(
-            f"#job/{quote(job.name)}",
+            f"#job/{quote(name)}",
             "CreateAction",
-            name=job.name,
-            description=f"nsgf make --preset {self._run.layout.preset} --job {job.name}",
-            instrument=_ref(quote(_module_file(job.stage))),
+            name=name,
+            description=f"nsgf make --preset {self._run.layout.preset} --job {name}",
+            instrument=tool,
             object=_refs(map(self._id, (self._run.layout.preset, *job.inputs))),
             result=_refs(map(self._id, made)),
             additionalProperty=_refs(self._value(n, v) for n, v in words if v is not None),
             resourceUsage=self._usage(time and time.peak_mb),
             **self._when(time and time.start, time and time.end),
         )
-        step = _ref(f"#step/{quote(job.name)}")
         self._add(
-            f"#control/{quote(job.name)}",
+            f"#control/{quote(name)}",
             "ControlAction",
-            name=f"run {job.name}",
-            instrument=step,
+            name=f"run {name}",
+            instrument=_ref(step),
             object=_ref(action),
             actionStatus=terms.COMPLETED,
         )
 
     def _usage(self, peak_mb: float | None) -> dict | None:
-        if peak_mb is None:
-            return None
-        value = str(peak_mb)
-        return _ref(
-            self._value("peak memory", value, propertyID="max_rss", unitCode=terms.MEGABYTE)
-        )
+        unit = {"propertyID": "max_rss", "unitCode": terms.MEGABYTE}
+        return None if peak_mb is None else _ref(self._value("peak memory", str(peak_mb), **unit))
 
-    def _when(self, start: datetime | None, end: datetime | None) -> dict:
+    def _when(self, start: float | None, end: float | None) -> dict:
         """Status, times and agent of an action that succeeded."""
         times = {"startTime": start and _iso(start), "endTime": end and _iso(end)}
         return times | {"actionStatus": terms.COMPLETED, "agent": self._agent and _ref(self._agent)}
@@ -242,18 +231,13 @@ class _Description:
             **self._when(min(begun, default=None), self._end()),
         )
 
-    def _end(self) -> datetime | None:
+    def _end(self) -> float | None:
         return max((t.end for t in self._times.values() if t), default=None)
 
     def _engine(self) -> None:
-        version = metadata.version("snakemake")
-        self._add(
-            ENGINE,
-            "SoftwareApplication",
-            name="Snakemake",
-            softwareVersion=version,
-            url="https://snakemake.readthedocs.io",
-        )
+        version, url = metadata.version("snakemake"), "https://snakemake.readthedocs.io"
+        engine = {"name": "Snakemake", "softwareVersion": version, "url": url}
+        self._add(ENGINE, "SoftwareApplication", **engine)
         self._add(
             "#orchestration",
             "OrganizeAction",
@@ -303,5 +287,6 @@ def _refs(ids: Iterable[str]) -> list[dict] | dict | None:
     return found if len(found) > 1 else next(iter(found), None)
 
 
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")
+def _iso(moment: float) -> str:
+    """A moment in UTC, from seconds since the epoch."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")

@@ -1,9 +1,7 @@
 """What a finished run consists of, once it is certain that it is finished and unaltered."""
 
-import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nsgf.artifact import SIDECAR, sha256_file
@@ -13,10 +11,8 @@ from nsgf.engine.dag import jobs
 from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
 from nsgf.layout import DATA, Layout, paper_file
-from nsgf.ops.audit.checks import by_itself
-from nsgf.ops.audit.expected import of_preset
-from nsgf.ops.audit.record import Record
-from nsgf.ops.audit.subject import on_disk
+from nsgf.ops.audit.gate import IGNORED
+from nsgf.ops.audit.subject import sound
 
 # The workflow: everything that a stranger needs to run it again.
 CODE = (
@@ -24,16 +20,6 @@ CODE = (
     *("pyproject.toml", "Makefile", "LICENSE", "README.md", "CITATION.cff"),
 )
 DATASETS = "config/datasets.yaml"
-NOT_CODE = ("__pycache__", ".egg-info")
-
-
-@dataclass(frozen=True)
-class Timing:
-    """When a job ran, in UTC, and the largest memory that it held."""
-
-    start: datetime
-    end: datetime
-    peak_mb: float | None
 
 
 @dataclass(frozen=True)
@@ -63,39 +49,24 @@ def finished_run(file: Path, without: Iterable[str] = ()) -> Finished:
     """
     preset = load(file, Preset)
     made = tuple(jobs(preset))
-    run = on_disk(preset.name, of_preset(preset), Record())
-    wrong = [f"{f.path} ({f.kind}: {f.why})" for f in sorted(by_itself(run), key=lambda f: f.rank)]
-    wrong += [f"{p} (missing: the workflow is not whole)" for p in CODE if not Path(p).exists()]
-    if wrong:
+    run = sound(preset)
+    if absent := [p for p in CODE if not Path(p).exists()]:
         raise NsgfError(
-            f"no crate of an unsound run: {len(wrong)} files, first of all {wrong[0]}",
-            f"restore them (dvc checkout), or run: make reproduce PRESET={preset.name}",
+            f"no crate: the workflow is not whole, {', '.join(absent)} is missing",
+            "restore it (git checkout)",
         )
     provenance = {path: file.body for path, file in run.files.items()}
     digests = {path: file.sha256 for path, file in run.files.items()}
     folders = (f"{DATA}/", *(f"results/{preset.name}/{kind}/" for kind in without))
     gone = {p for job in made for p in job.temporary}
     left_out = {p: d for p, d in digests.items() if p in gone or p.startswith(folders)}
-    kept = [p for p in _outputs(made) if p.removesuffix(SIDECAR) not in left_out]
-    others = [*_code(), *_settings(preset, made)]
-    files = {p: digests.get(p) or sha256_file(Path(p)) for p in [*kept, *others]}
+    outputs = (path for job in made for path in job.outputs)
+    kept = [p for p in outputs if p.removesuffix(SIDECAR) not in left_out]
+    files = {
+        p: digests.get(p) or sha256_file(Path(p))
+        for p in (*kept, *_code(), *_settings(preset, made))
+    }
     return Finished(preset, made, provenance, files, left_out)
-
-
-def timing(run: Finished, job: Job) -> Timing | None:
-    """When `job` ran: its benchmark file was written when it ended and says how long it took."""
-    path = Path(run.layout.timing(job.name))
-    if not path.exists():
-        return None
-    with path.open() as handle:
-        row = next(csv.DictReader(handle, delimiter="\t"))
-    end = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    peak = None if row["max_rss"] in ("-", "NA") else float(row["max_rss"])
-    return Timing(end - timedelta(seconds=float(row["s"])), end, peak)
-
-
-def _outputs(made: Iterable[Job]) -> list[str]:
-    return [path for job in made for path in job.outputs]
 
 
 def papers(preset: Preset) -> list[str]:
@@ -107,7 +78,7 @@ def _code() -> Iterator[str]:
     for name in CODE:
         inside = sorted(Path(name).rglob("*")) if Path(name).is_dir() else [Path(name)]
         for path in inside:
-            hidden = any(part.startswith(".") or part.endswith(NOT_CODE) for part in path.parts)
+            hidden = any(part.startswith(".") or part.endswith(IGNORED) for part in path.parts)
             if path.is_file() and not hidden:
                 yield str(path)
 
@@ -115,9 +86,6 @@ def _code() -> Iterator[str]:
 def _settings(preset: Preset, made: Iterable[Job]) -> list[str]:
     """Settings and timings, which are beside the artefacts and have no provenance of their own."""
     root = Path(f"results/{preset.name}")
-    timings = [f"{root}/timings/{job.name}.tsv" for job in made]
-    return [*map(str, sorted(root.glob("config/**/*.json"))), *filter(_exists, timings)]
-
-
-def _exists(path: str) -> bool:
-    return Path(path).exists()
+    timings = (root / f"timings/{job.name}.tsv" for job in made)
+    found = [*sorted(root.glob("config/**/*.json")), *filter(Path.exists, timings)]
+    return [str(path) for path in found]

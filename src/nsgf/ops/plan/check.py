@@ -1,7 +1,6 @@
 """A forecast beside what happened: per stage and in total, as the ratio forecast / measured."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from nsgf.artifact import read_json
@@ -9,36 +8,22 @@ from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
 from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
-from nsgf.layout import Layout
 from nsgf.ops.plan.forecast import forecast
-from nsgf.ops.plan.history import benchmark
-from nsgf.ops.plan.reference import figures
-from nsgf.ops.plan.schedule import Limits, simulate, tasks
-from nsgf.ops.plan.store import described, plan_file, stored
-from nsgf.ops.plan.total import limits_of
+from nsgf.ops.plan.history import plan_file, stored
+from nsgf.ops.plan.schedule import Limits, whole_run
+from nsgf.ops.plan.total import described, limits_of
+from nsgf.ops.timing import Timing, timing
 
 OWN = "the forecast that the run began with"
 SHIPPED = "the shipped reference alone: the run kept no forecast"
+Ran = Sequence[tuple[Job, Timing]]
 
 
-@dataclass(frozen=True)
-class Compared:
-    """One quantity; `unit` is s, MB or bytes."""
-
-    what: str
-    jobs: int
-    unit: str
-    forecast: float
-    measured: float
-
-    @property
-    def ratio(self) -> float | None:
-        """forecast / measured, None where nothing was measured."""
-        return self.forecast / self.measured if self.measured else None
-
-
-def compare(preset: Preset) -> tuple[str, list[Compared]]:
+def compare(preset: Preset) -> tuple[str, list[dict]]:
     """What the forecast rests on, and all comparisons over jobs that ran since it was made.
+
+    Each is of one quantity, `what`, over so many `jobs`; its `unit` is s, MB or bytes, and its
+    `ratio` is None where nothing was measured.
 
     Raises:
         NsgfError: no job has run since.
@@ -47,55 +32,47 @@ def compare(preset: Preset) -> tuple[str, list[Compared]]:
     since = path.stat().st_mtime if plan else 0.0
     if plan is None:
         plan, origin = described(forecast(preset), limits_of(None, None), preset), SHIPPED
-    layout = Layout(f"results/{preset.name}")
-    ran = []
-    for job in jobs(preset):
-        timing = Path(layout.timing(job.name))
-        taken = benchmark(timing)
-        if taken and job.name in plan["jobs"] and timing.stat().st_mtime >= since:
-            ran.append((job, *taken))
+    known = [(job, timing(preset.name, job.name)) for job in jobs(preset)]
+    ran = [(j, t) for j, t in known if t and j.name in plan["jobs"] and t.end >= since]
     if not ran:
         raise NsgfError(
             f"no job of preset {preset.name} has run since its forecast",
             f"run make reproduce PRESET={preset.name}, then check again",
         )
-    stages = list(dict.fromkeys(job.stage for job, *_ in ran))
-    found = [_times(stage, [r for r in ran if r[0].stage == stage], plan) for stage in stages]
-    found.append(_times("all jobs", ran, plan))
-    return origin, [*found, *_together(ran, plan, Path(layout.root), since), _disk(ran, plan)]
+    groups: dict[str, Ran] = {job.stage: [] for job, _ in ran}
+    for job, taken in ran:
+        groups[job.stage].append((job, taken))
+    found = [_times(what, some, plan) for what, some in (*groups.items(), ("all jobs", ran))]
+    report = path.with_name("run.json")
+    if report.exists() and report.stat().st_mtime >= since:  # it came to its end
+        found += _together(ran, plan, read_json(report))
+    return origin, [*found, _disk(ran, plan)]
 
 
-Ran = tuple[Job, float, float]  # job, seconds, peak memory in MB
+def _compared(what: str, jobs: int, unit: str, forecast: float, measured: float) -> dict:
+    ratio = {"ratio": forecast / measured if measured else None}
+    return dict(what=what, jobs=jobs, unit=unit, forecast=forecast, measured=measured) | ratio
 
 
-def _times(what: str, ran: Sequence[Ran], plan: dict) -> Compared:
-    expected = sum(plan["jobs"][job.name]["seconds"] for job, *_ in ran)
-    return Compared(what, len(ran), "s", expected, sum(seconds for _, seconds, _ in ran))
+def _times(what: str, ran: Ran, plan: dict) -> dict:
+    expected = sum(plan["jobs"][job.name]["seconds"] for job, _ in ran)
+    return _compared(what, len(ran), "s", expected, sum(taken.seconds for _, taken in ran))
 
 
-def _together(ran: Sequence[Ran], plan: dict, root: Path, since: float) -> list[Compared]:
-    """Wall time and peak memory of the run, if it came to its end."""
-    report = root / "timings/run.json"
-    if not report.exists() or report.stat().st_mtime < since:
-        return []
-    cost, known, rates = read_json(report), plan["jobs"], figures()
-    limits = Limits(plan["cores"], jobs=plan["cluster_jobs"])
-    timed = [(j, known[j.name]["seconds"], known[j.name]["memory_mb"]) for j, *_ in ran]
-    wall, memory = simulate(tasks(timed, limits, rates), limits)
-    wall, memory = wall + rates.workflow["start_s"], memory + rates.workflow["memory_mb"]
+def _together(ran: Ran, plan: dict, cost: dict) -> list[dict]:
+    """Wall time and peak memory of the run."""
+    known = plan["jobs"]
+    timed = [(j, known[j.name]["seconds"], known[j.name]["memory_mb"]) for j, _ in ran]
+    wall, memory = whole_run(timed, Limits(plan["cores"], jobs=plan["cluster_jobs"]))
     return [
-        Compared("wall", len(ran), "s", wall, cost["wall_s"]),
-        Compared("peak memory", len(ran), "MB", memory, cost["peak_rss_mb"]),
+        _compared("wall", len(ran), "s", wall, cost["wall_s"]),
+        _compared("peak memory", len(ran), "MB", memory, cost["peak_rss_mb"]),
     ]
 
 
-def _disk(ran: Sequence[Ran], plan: dict) -> Compared:
-    kept = [job for job, *_ in ran if all(Path(path).exists() for path in job.kept)]
-    taken = sum(_blocks(Path(path)) for job in kept for path in job.kept)
+def _disk(ran: Ran, plan: dict) -> dict:
+    """Bytes that files take on their disk."""
+    kept = [job for job, _ in ran if all(Path(path).exists() for path in job.kept)]
+    taken = sum(512 * Path(path).stat().st_blocks for job in kept for path in job.kept)
     expected = sum(plan["jobs"][job.name]["disk_bytes"] for job in kept)
-    return Compared("disk", len(kept), "bytes", expected, taken)
-
-
-def _blocks(path: Path) -> int:
-    """Bytes that a file takes on its disk."""
-    return path.stat().st_blocks * 512
+    return _compared("disk", len(kept), "bytes", expected, taken)

@@ -1,78 +1,55 @@
 """Bytes that a job leaves, from the shapes of its arrays."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
-from nsgf.config.pool import PoolStage
 from nsgf.config.preset import Preset, Study
 from nsgf.engine.task import Job, Unit
 from nsgf.ops.plan.nets import size_of
-from nsgf.ops.plan.reference import Figures
-from nsgf.ops.plan.work import FEATURES, evaluations, share, used_spaces
+from nsgf.ops.plan.reference import figures
+from nsgf.ops.plan.work import evaluations, features_mb, share
 from nsgf.registry import DATASETS
 
 FLOAT = 4
 
 
-def disk_bytes(job: Job, preset: Preset, figures: Figures) -> float:
+def disk_bytes(job: Job, preset: Preset) -> float:
     """Disk that the outputs of `job` take; a small file or a sidecar counts a block."""
-    constants = figures.disk
+    constants = figures().disk
     small = constants["file_bytes"] * len(job.outputs) + constants.get(job.stage, 0)
     study = preset.studies.get(job.study)
-    if job.stage not in ARRAYS or study is None:
+    if study is None:
         return small
-    count = ARRAYS[job.stage]
-    return small + sum(count(job.settings, study, unit, constants) for unit in job.units)
+    return small + sum(_arrays(job.stage, job.settings, study, unit) for unit in job.units)
 
 
-def _pool(stage: PoolStage, study: Study, unit: Unit, constants: dict) -> float:
-    pool, d = stage.pool, _numbers(unit)
-    batches, width = pool.batches / pool.shards, np.dtype(pool.dtype).itemsize
-    rows = batches * stage.flow.steps * pool.batch_size
-    if pool.storage == "points":
-        return 2 * rows * d * width
-    return rows * (8 + constants["row_entries"] * (2 + width)) + 9 * batches * pool.batch_size
-
-
-def _train(stage, study: Study, unit: Unit, constants: dict) -> float:
-    return FLOAT * size_of(stage.training.net, DATASETS[unit["dataset"]].shape).parameters
-
-
-def _sample(stage, study: Study, unit: Unit, constants: dict) -> float:
-    states = (evaluations(stage) + 1) * stage.sampling.path_samples
-    d = _numbers(unit)
-    n = share(stage.sampling.n_samples, unit, stage.shards)
-    return FLOAT * (n * d + states * (d + 1))
-
-
-def _features(stage, study: Study, unit: Unit, constants: dict) -> float:
-    n = share(study.sampling.n_samples, unit, stage.shards)
-    return FLOAT * n * sum(FEATURES[s] for s in used_spaces(stage.metrics))
-
-
-def _reference(stage, study: Study, unit: Unit, constants: dict) -> float:
-    if stage.kind != "images":
+def _arrays(kind: str, stage, study: Study, unit: Unit) -> float:
+    """Bytes of the arrays that a stage of this kind makes of a unit; 0 where there are none."""
+    if "dataset" not in unit:
         return 0.0
-    return FLOAT * stage.metrics.n_test * sum(FEATURES[s] for s in used_spaces(stage.metrics))
-
-
-def _evaluate(stage, study: Study, unit: Unit, constants: dict) -> float:
-    image = DATASETS[unit["dataset"]].is_image
-    return 2 * stage.metrics.neighbours * _numbers(unit) if image else 0.0
-
-
-def _numbers(unit: Unit) -> int:
-    return math.prod(DATASETS[unit["dataset"]].shape)
-
-
-ARRAYS: dict[str, Callable[..., float]] = {
-    "build-pool": _pool,
-    "train": _train,
-    "sample": _sample,
-    "reference": _reference,
-    "gather": _sample,
-    "features": _features,
-    "evaluate": _evaluate,
-}
+    dataset = DATASETS[unit["dataset"]]
+    d = math.prod(dataset.shape)
+    match kind:
+        case "build-pool":
+            pool, width = stage.pool, np.dtype(stage.pool.dtype).itemsize
+            batches = pool.batches / pool.shards
+            rows = batches * stage.flow.steps * pool.batch_size
+            if pool.storage == "points":
+                return 2 * rows * d * width
+            entries = figures().disk["row_entries"] * (2 + width)
+            return rows * (8 + entries) + 9 * batches * pool.batch_size
+        case "train":
+            return FLOAT * size_of(stage.training.net, dataset.shape).parameters
+        case "sample" | "gather":
+            states = (evaluations(stage) + 1) * stage.sampling.path_samples
+            n = share(stage.sampling.n_samples, unit, stage.shards)
+            return FLOAT * (n * d + states * (d + 1))
+        case "features":
+            n = share(study.sampling.n_samples, unit, stage.shards)
+            return 1e6 * features_mb(stage.metrics, n)
+        case "reference" if stage.kind == "images":
+            return 1e6 * features_mb(stage.metrics, stage.metrics.n_test)
+        case "evaluate" if dataset.is_image:
+            return 2 * stage.metrics.neighbours * d
+    return 0.0

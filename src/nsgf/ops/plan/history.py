@@ -5,7 +5,6 @@ job made: where the settings or units recorded there are not those of the preset
 had been resumed, or where another machine made it, the figure is left out.
 """
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
 from nsgf.layout import Layout
 from nsgf.ops.plan.work import Work, work_of
+from nsgf.ops.timing import timing
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,6 @@ class Measured:
     work: Work
     seconds: float
     memory_mb: float  # 0 where the job was too short to be measured
-
-
-def benchmark(path: Path) -> tuple[float, float] | None:
-    """Seconds and peak memory in MB of a benchmark file; None where it is absent or cut off."""
-    try:
-        with path.open() as handle:
-            row = next(csv.DictReader(handle, delimiter="\t"))
-        memory = row["max_rss"]
-        return float(row["s"]), 0.0 if memory in ("-", "NA") else float(memory)
-    except (OSError, StopIteration, KeyError, TypeError, ValueError):
-        return None
 
 
 def history(results: Path = Path("results")) -> list[Measured]:
@@ -55,17 +44,26 @@ def history(results: Path = Path("results")) -> list[Measured]:
 
 
 def _measured(preset: Preset) -> Iterator[Measured]:
-    layout, plan = Layout(f"results/{preset.name}"), _plan(preset)
+    plan = (stored(preset) or {"jobs": {}})["jobs"]
     for job in jobs(preset):
-        taken, work = benchmark(Path(layout.timing(job.name))), work_of(job, preset)
+        taken, work = timing(preset.name, job.name), work_of(job, preset)
         if taken and _fits(job, work, plan.get(job.name, {}).get("units", len(job.tasks))):
-            yield Measured(job.stage, work, *taken)
+            yield Measured(job.stage, work, taken.seconds, taken.peak_mb or 0.0)
 
 
-def _plan(preset: Preset) -> dict:
-    """Jobs as the run was going to have them; nothing where it kept no forecast."""
-    path = Path(Layout(f"results/{preset.name}").root) / "timings/plan.json"
-    return read_json(path)["jobs"] if path.exists() else {}
+def plan_file(preset: Preset) -> Path:
+    """Where the forecast of a run lies, kept beside what it then took."""
+    return Path(Layout(f"results/{preset.name}").root) / "timings/plan.json"
+
+
+def stored(preset: Preset) -> dict | None:
+    """The forecast that a run began with, None if it kept none.
+
+    Raises:
+        NsgfError: the file is damaged.
+    """
+    path = plan_file(preset)
+    return read_json(path) if path.exists() else None
 
 
 def _fits(job: Job, work: Work, units: int) -> bool:

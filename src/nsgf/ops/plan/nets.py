@@ -2,7 +2,7 @@
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from nsgf.config.net import NetModel
 
@@ -16,11 +16,7 @@ class NetSize:
     activations: int = 0  # numbers
 
     def __add__(self, other: "NetSize") -> "NetSize":
-        return NetSize(
-            self.parameters + other.parameters,
-            self.macs + other.macs,
-            self.activations + other.activations,
-        )
+        return NetSize(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 @functools.cache

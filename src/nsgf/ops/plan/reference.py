@@ -44,12 +44,4 @@ class Figures:
 @functools.cache
 def figures() -> Figures:
     """The figures that are shipped."""
-    read = read_yaml(FILE)
-    devices = {"cpu": read["cpu"], "cuda": read["gpu"]}
-    return Figures(
-        seconds={d: {k: float(v) for k, v in f["seconds"].items()} for d, f in devices.items()},
-        machines={d: f["machine"] for d, f in devices.items()},
-        memory_mb=read["memory_mb"],
-        workflow=read["workflow"],
-        disk=read["disk"],
-    )
+    return Figures(**read_yaml(FILE))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from nsgf.engine.task import Job
-from nsgf.ops.plan.reference import Figures
+from nsgf.ops.plan.reference import figures
 
 
 @dataclass(frozen=True)
@@ -29,28 +29,32 @@ class Limits:
     gpu: int = 1
     jobs: int | None = None  # None: no cluster
 
+    def remote(self, job: Job) -> bool:
+        """Whether the cluster runs it."""
+        return self.jobs is not None and not job.local
+
     def demand(self, job: Job) -> dict[str, float]:
         """What `job` takes of them."""
-        if self.jobs is not None and not job.local:
+        if self.remote(job):
             return {"jobs": 1}
-        asked = job.resources
-        if self.jobs is not None:
-            return {"cores": job.threads}
-        return {"cores": job.threads, "mem_mb": asked.mem_mb, "gpu": asked.gpu}
-
-    def overhead(self, job: Job, rates: Figures) -> float:
-        """Seconds that starting `job` and noticing its end take."""
-        remote = self.jobs is not None and not job.local
-        return rates.workflow["slurm_job_s" if remote else "job_s"]
+        memory = {"mem_mb": job.resources.mem_mb, "gpu": job.resources.gpu}
+        return {"cores": job.threads} | (memory if self.jobs is None else {})
 
 
-def tasks(timed: Sequence[tuple[Job, float, float]], limits: Limits, rates: Figures) -> list[Task]:
-    """Jobs, each with its seconds and memory in MB, as tasks that wait for their inputs' makers."""
+Timed = Sequence[tuple[Job, float, float]]  # jobs, each with its seconds and memory in MB
+
+
+def together(timed: Timed, limits: Limits) -> tuple[float, float]:
+    """Seconds and peak memory in MB of jobs that wait for their inputs' makers.
+
+    Starting a job and noticing its end take time too.
+    """
     maker = {path: job.name for job, *_ in timed for path in job.outputs}
-    return [
+    overhead = figures().workflow
+    tasks = [
         Task(
             job.name,
-            seconds + limits.overhead(job, rates),
+            seconds + overhead["slurm_job_s" if limits.remote(job) else "job_s"],
             frozenset(maker[p] for p in job.inputs if p in maker),
             job.priority,
             limits.demand(job),
@@ -58,6 +62,13 @@ def tasks(timed: Sequence[tuple[Job, float, float]], limits: Limits, rates: Figu
         )
         for job, seconds, memory in timed
     ]
+    return simulate(tasks, limits)
+
+
+def whole_run(timed: Timed, limits: Limits) -> tuple[float, float]:
+    """`together`, with Snakemake itself."""
+    (wall, memory), own = together(timed, limits), figures().workflow
+    return wall + own["start_s"], memory + own["memory_mb"]
 
 
 def simulate(waiting: Iterable[Task], limits: Limits) -> tuple[float, float]:

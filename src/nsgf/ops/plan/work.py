@@ -39,14 +39,12 @@ class Work:
         device: cpu or cuda.
         amounts: how often each rate is due.
         held_mb: memory that grows with the configuration, MB.
-        modelled: whether amounts say all; not so where a network is of an unknown kind.
     """
 
     kind: str
     device: str
     amounts: dict[str, float]
     held_mb: float = 0.0
-    modelled: bool = True
 
 
 def work_of(job: Job, preset: Preset) -> Work:
@@ -54,7 +52,7 @@ def work_of(job: Job, preset: Preset) -> Work:
     study = preset.studies.get(job.study)
     start = Counter({f"start {job.stage}": 1.0})
     if study is None or not _has_model(job, study):
-        return Work("", "cpu", start, modelled=job.stage not in MODELS)
+        return Work("", "cpu", start)
     device = "cuda" if job.resources.gpu and study.compute.device != "cpu" else "cpu"
     units = job.units
     parts = [MODELS[job.stage](job.settings, study, unit) for unit in units]
@@ -177,7 +175,7 @@ def _reference(stage, study: Study, unit: Unit) -> Part:
     amounts = _distances(metrics) + _passes(metrics, metrics.n_test + metrics.n_floor)
     if "classifier" in metrics.features:
         amounts["image classifier"] += TRAIN_IMAGES / 6  # its accuracy, on the test set
-    held = _features_mb(metrics, metrics.n_test + metrics.n_floor)
+    held = features_mb(metrics, metrics.n_test + metrics.n_floor)
     return Part("+".join(used_spaces(metrics)), amounts, held)
 
 
@@ -190,7 +188,7 @@ def _evaluate(stage, study: Study, unit: Unit) -> Part:
         one += _passes(metrics, n)
     amounts = Counter({name: len(stage.sets) * amount for name, amount in one.items()})
     amounts["pixel"] = TRAIN_IMAGES * math.prod(shape)
-    return Part("+".join(used_spaces(metrics)), amounts, _features_mb(metrics, metrics.n_test + n))
+    return Part("+".join(used_spaces(metrics)), amounts, features_mb(metrics, metrics.n_test + n))
 
 
 def _planar(stage, solves: int, n: int) -> Counter:
@@ -211,7 +209,7 @@ def _features(stage, study: Study, unit: Unit) -> Part:
     metrics = stage.metrics
     n = share(study.sampling.n_samples, unit, stage.shards)
     amounts = _passes(metrics, n) + Counter({"file": 1})
-    return Part("+".join(used_spaces(metrics)), amounts, _features_mb(metrics, n))
+    return Part("+".join(used_spaces(metrics)), amounts, features_mb(metrics, n))
 
 
 def _passes(metrics, images: float) -> Counter:
@@ -226,7 +224,8 @@ def _distances(metrics) -> Counter:
     return amounts
 
 
-def _features_mb(metrics, images: float) -> float:
+def features_mb(metrics, images: float) -> float:
+    """Features of so many images in all spaces, MB."""
     return 4 * images * sum(FEATURES[s] for s in used_spaces(metrics)) / 1e6
 
 

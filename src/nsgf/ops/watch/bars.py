@@ -19,7 +19,7 @@ class Bar:
 
     what: str
     step: int
-    total: int
+    of: int
     rate: float | None
     loss: float | None
 

@@ -10,11 +10,9 @@ from pathlib import Path
 from nsgf.artifact import SIDECAR
 from nsgf.config.preset import Preset
 from nsgf.engine.task import Job
-from nsgf.layout import Layout
-from nsgf.ops.plan.history import benchmark
-from nsgf.ops.plan.reference import figures
-from nsgf.ops.plan.schedule import Limits, simulate, tasks
-from nsgf.ops.plan.store import stored
+from nsgf.ops.plan.history import stored
+from nsgf.ops.plan.schedule import Limits, together
+from nsgf.ops.timing import timing
 from nsgf.ops.watch.bars import last_bar, tail
 from nsgf.ops.watch.events import Events, read_events
 from nsgf.ops.watch.queue import Queued
@@ -99,8 +97,8 @@ def take(preset: Preset, every: Sequence[Job], queue: dict[str, Queued]) -> Snap
             expected = plan["jobs"].get(job.name, {}).get("seconds")
             body = _running(body, log.with_name(f"{job.name}.log"), events, expected, now)
         elif state in ("done", "kept"):
-            taken = benchmark(Path(Layout(f"results/{preset.name}").timing(job.name)))
-            body = replace(body, elapsed_s=taken[0] if taken else None)
+            taken = timing(preset.name, job.name)
+            body = replace(body, elapsed_s=taken and taken.seconds)
         found.append(body)
     start = min(events.begun.values(), default=None)
     took = None if start is None else (now if alive else events.last) - start
@@ -139,11 +137,9 @@ def _running(body: JobState, log: Path, events: Events, expected, now: float) ->
         return replace(body, elapsed_s=elapsed, eta_s=eta)
     if bar.rate:
         # The bar of `evaluate` is over its units; others have a bar for each.
-        later = 0 if bar.total == body.units else max(0, body.units - body.units_done - 1)
-        eta = (bar.total - bar.step + later * bar.total) / bar.rate
-    progress = {"what": bar.what, "step": bar.step, "of": bar.total}
-    progress |= {"rate": bar.rate, "loss": bar.loss}
-    return replace(body, elapsed_s=elapsed, eta_s=eta, **progress)
+        later = 0 if bar.of == body.units else max(0, body.units - body.units_done - 1)
+        eta = (bar.of - bar.step + later * bar.of) / bar.rate
+    return replace(body, elapsed_s=elapsed, eta_s=eta, **vars(bar))
 
 
 def _eta(every: Sequence[Job], found: Sequence[JobState], plan: dict) -> float | None:
@@ -159,4 +155,4 @@ def _eta(every: Sequence[Job], found: Sequence[JobState], plan: dict) -> float |
                 return None
             left.append((job, seconds, 0.0))
     limits = Limits(plan["cores"], jobs=plan["cluster_jobs"])
-    return simulate(tasks(left, limits, figures()), limits)[0] if left else 0.0
+    return together(left, limits)[0] if left else 0.0

@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nsgf.ops.plan.show import duration
+from nsgf.ops.text import duration
 from nsgf.ops.watch.state import STATES, JobState, Snapshot
 
 SHOWN = ("running", "queued", "failed", "stopped")
