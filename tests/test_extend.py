@@ -16,7 +16,7 @@ from tests.trials.house import House
 from tests.workflow.checkout import ROOT
 
 PAGE = (ROOT / "docs/extend.md").read_text()
-PYTHON = re.compile(r"```python\n# (src/\S+\.py)(?:, (in) (\w+))?\n(.*?)```", re.DOTALL)
+PYTHON = re.compile(r"```python\n# (src/\S+\.py)(?:, in (\w+))?\n(.*?)```", re.DOTALL)
 YAML = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 FILES = [
     "src/nsgf/data/spiral.py",
@@ -72,9 +72,9 @@ def settings() -> dict:
 def house(tmp_path_factory) -> House:
     """A copy of the project to which the page's blocks are added."""
     found = House(tmp_path_factory.mktemp("extended"), settings())
-    for path, how, name, text in PYTHON.findall(PAGE):
+    for path, name, text in PYTHON.findall(PAGE):
         target = found.folder / path
-        if how == "in":
+        if name:
             found.line(name, text.strip())
         else:
             found.add(path, text)

@@ -18,6 +18,8 @@ from nsgf.engine.state import WorkState
 from nsgf.engine.store import Store
 from nsgf.engine.task import Task
 
+TAKEN = "taken from the store"  # said of work that was not done here
+
 
 @dataclass(frozen=True)
 class Files:
@@ -61,7 +63,7 @@ def _make(task: Task, digests: Digests, store: Store | None) -> None:
             if store:  # a full one costs no more than the steps since the last checkpoint
                 store.put(key, task.outputs, done)
     else:
-        print(f"taken from the store: {task.artefacts[0]}", flush=True)
+        print(f"{TAKEN}: {task.artefacts[0]}", flush=True)
         record(task, given, done)
     if task.timing:
         write_json(Path(task.timing), {"seconds": done["seconds"]})

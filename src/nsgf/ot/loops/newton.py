@@ -110,6 +110,7 @@ def _gram_rows(plan, p, out, lo, hi):
             out[j] += s * a[j]
 
 
+# Long on purpose: the loop's arrays live in it, and numba inlines what it is cut into anyway.
 @njit(inline="always")
 def _newton_one(reduced, shift, eps, goal, clip, drift, plan, step, soft, blocks):
     n, m = reduced.shape
