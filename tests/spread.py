@@ -12,7 +12,7 @@ TOGETHER = {
     "published": ("tests/workflow/test_archive.py", "tests/workflow/test_audit.py"),
     "end to end": ("tests/workflow/test_end_to_end.py",),
     "paper": ("tests/workflow/test_paper.py",),
-    "small": ("tests/test_crate.py", "tests/test_security.py"),
+    "small": ("tests/test_crate.py", "tests/test_security.py", "tests/engine/test_code.py"),
     "watched": (
         "tests/plan/test_check.py",
         "tests/watch/test_watch.py",
