@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -323,16 +325,23 @@ def test_a_machine_with_its_own_slurm_is_left_alone(tmp_path):
         refuse_foreign(tmp_path)
 
 
+@pytest.fixture
+def near() -> Iterator[Path]:
+    """A folder with a short name: SLURM's sockets in it take 107 letters at most."""
+    with tempfile.TemporaryDirectory(prefix="n") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL, None])
-def test_a_cluster_leaves_no_trace_however_it_ends(cluster, tmp_path, end):
+def test_a_cluster_leaves_no_trace_however_it_ends(cluster, near, end):
     """Beside another cluster; None is the end of input."""
     command = [sys.executable, "-m", "tests.slurm.cluster"]
-    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"TMPDIR": str(near), "PYTHONPATH": str(ROOT)}
     boot = subprocess.Popen(
         command, cwd=ROOT, env=environment, text=True, stdin=-1, stdout=-1, stderr=-1
     )
     folder = Path(boot.stdout.readline().strip().partition("=")[2]).parent
-    sleeper = ["sbatch", "--output", f"{tmp_path}/out", "--wrap", "sleep 600"]
+    sleeper = ["sbatch", "--output", f"{near}/out", "--wrap", "sleep 600"]
     subprocess.run(sleeper, env=os.environ | {"SLURM_CONF": f"{folder}/slurm.conf"}, check=True)
     wait_for(lambda: any("sleep" in p.name() for p in users_of(folder)))
     if end:
