@@ -199,7 +199,20 @@ def _take_in(study: str) -> None:
     package = importlib.util.find_spec(f"{study}.catalogue")
     for name, table in vars(module_of(f"{study}.catalogue")).items() if package else ():
         if name in TABLES:
-            TABLES[name] |= table
+            _add(name, table)
+
+
+def _add(name: str, entries: Mapping) -> None:
+    """Add entries to a table; none takes another's place.
+
+    Raises:
+        NsgfError: the table has another entry of that name.
+    """
+    for key, entry in entries.items():
+        if TABLES[name].setdefault(key, entry) != entry:
+            raise NsgfError(
+                f"the registry has two entries '{key}' in {name}", "give one of them another name"
+            )
 
 
 MOST_NAMED = 40  # of known names in a message
@@ -240,4 +253,4 @@ TABLES = {
 for _study in STUDIES.values():
     _take_in(_study)
 # A method that brings its own learner needs no line in NETWORKS.
-NETWORKS |= {m.networks[0]: Network(m.learner) for m in METHODS.values() if m.learner}
+_add("NETWORKS", {m.networks[0]: Network(m.learner) for m in METHODS.values() if m.learner})

@@ -146,11 +146,20 @@ class Job:
 
     @property
     def recipe(self) -> str:
-        """Digest of stage, settings and code: what Snakemake compares to know what to run again.
+        """Digest of all that Snakemake compares to know what to run again.
 
-        Units, grouping and resources are not in it: they change no byte of a file that is there.
+        Stage, settings and code, and what is read: settings of a pool or of a network are settings
+        of its reader too, and stand in its name. Units, grouping and resources are not in it: they
+        change no byte of a file that is there.
         """
-        return sha256_json([self.stage, self.config, self.code])[:16]
+        read = sorted({_rests_on(path) for path in self.inputs})
+        return sha256_json([self.stage, self.config, self.code, read])[:16]
+
+
+def _rests_on(path: str) -> str:
+    """A file without what only its unit says: results/<preset>/<kind>/<data set>/<name>."""
+    words = path.split("/")
+    return "/".join(words[:5]) if words[0] == "results" else path
 
 
 def with_sidecars(files: Iterable[str]) -> tuple[str, ...]:
