@@ -1,11 +1,13 @@
 """Making a unit: damaged inputs are refused, work done elsewhere is taken, idle settings idle."""
 
+import contextlib
 import errno
 import json
 import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nsgf.artifact import sidecar, write_json
@@ -14,6 +16,7 @@ from nsgf.config.preset import Preset
 from nsgf.config.train import TrainStage
 from nsgf.engine import digests
 from nsgf.engine.make import make
+from nsgf.engine.state import WorkState
 from nsgf.engine.store import Store
 from nsgf.errors import NsgfError
 from nsgf.stages import gather, train
@@ -253,3 +256,26 @@ def test_a_checkpoint_of_other_work_is_not_taken_up(folder, monkeypatch, capsys)
     killed(monkeypatch, 8)
     run(*training(lr=0.02))
     assert "resumed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("left", [0, 40, 200])
+def test_state_with_an_array_that_was_cut_off_is_dropped(tmp_path, monkeypatch, capsys, left):
+    """A writer that goes on in it would fill what is missing with zeros."""
+    monkeypatch.setenv("NSGF_STATE", str(tmp_path))
+
+    def enter(change=None):
+        with contextlib.suppress(KeyboardInterrupt), WorkState("pool") as folder:
+            if change:
+                change(folder)
+            names = sorted(p.name for p in folder.iterdir())
+            raise KeyboardInterrupt
+        return names
+
+    def fill(folder):
+        np.save(folder / "x.npy", np.arange(100.0))
+        (folder / "curve.csv").write_text("lines")
+
+    assert enter(fill) == enter() == ["curve.csv", "lock", "x.npy"]
+    enter(lambda folder: os.truncate(folder / "x.npy", left))
+    assert enter() == ["lock"]
+    assert "was cut off" in capsys.readouterr().out

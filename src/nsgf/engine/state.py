@@ -59,6 +59,11 @@ class WorkState:
                     "wait for it, or end it and run again",
                 )
             time.sleep(0.5)
+        if cut := [p for p in self.path.glob("*.npy") if not _is_whole(p)]:
+            print(f"dropped state '{self.path}': '{cut[0].name}' was cut off", flush=True)
+            for path in self.path.iterdir():
+                if path.name != "lock":
+                    path.unlink()
         return self.path
 
     def __exit__(self, kind, *_) -> None:
@@ -72,6 +77,22 @@ class WorkState:
             return True
         except BlockingIOError:
             return False
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether an array has the bytes that its header promises.
+
+    A writer that goes on would fill what is missing with zeros.
+    """
+    import numpy as np
+
+    with path.open("rb") as handle:
+        try:
+            np.lib.format.read_magic(handle)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(handle)
+        except (ValueError, EOFError):  # cut within its header
+            return False
+        return path.stat().st_size >= handle.tell() + dtype.itemsize * int(np.prod(shape))
 
 
 def keep(path: Path, state: dict) -> None:
