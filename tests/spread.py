@@ -12,7 +12,12 @@ TOGETHER = {
     "published": ("tests/workflow/test_archive.py", "tests/workflow/test_audit.py"),
     "end to end": ("tests/workflow/test_end_to_end.py",),
     "paper": ("tests/workflow/test_paper.py",),
-    "small": ("tests/test_crate.py", "tests/test_security.py", "tests/engine/test_code.py"),
+    "small": (
+        "tests/test_crate.py",
+        "tests/test_security.py",
+        "tests/engine/test_code.py",
+        "tests/workflow/test_intact.py",
+    ),
     "watched": (
         "tests/plan/test_check.py",
         "tests/watch/test_watch.py",
