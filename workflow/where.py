@@ -7,7 +7,7 @@ import slurm_jobs
 from nsgf.config.base import read_yaml
 from nsgf.config.cluster import gres_of
 from nsgf.errors import NsgfError
-from nsgf.ops.plan.total import limits_of, profile_folder
+from nsgf.ops.plan.schedule import limits_of, profile_folder
 
 SLURM_RUN = Path(".snakemake/slurm-run")  # there while SLURM may hold jobs of this folder
 

@@ -13,10 +13,10 @@ from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs, tasks
 from nsgf.engine.task import grouped
 from nsgf.nets.build import build
-from nsgf.ops.plan.forecast import HERE, NO_MODEL, SCALED, SHIPPED, _of, forecast
+from nsgf.ops.plan.forecast import HERE, NO_MODEL, SCALED, SHIPPED, _of, cost, forecast
 from nsgf.ops.plan.history import Measured
 from nsgf.ops.plan.nets import size_of
-from nsgf.ops.plan.reference import figures
+from nsgf.ops.plan.reference import reference
 from nsgf.ops.plan.work import work_of
 from nsgf.registry import DATASETS
 
@@ -90,7 +90,7 @@ def test_regrouping_units_changes_only_the_number_of_starts():
         count = [
             sum(j.stage == stage and j.study == "table1" for j in jobs(p)) for p in (QUICK, alone)
         ]
-        start = figures().seconds["cpu"][f"start {stage}"]
+        start = reference()["seconds"]["cpu"][f"start {stage}"]
         extra = seconds(alone, stage, "table1") - seconds(QUICK, stage, "table1")
         assert count[1] > count[0]
         assert extra == pytest.approx((count[1] - count[0]) * start)
@@ -98,8 +98,8 @@ def test_regrouping_units_changes_only_the_number_of_starts():
 
 def measured(preset: Preset, slower: float) -> list[Measured]:
     """A machine `slower` times as slow as the reference, that has run `preset`."""
-    made = [(job, work_of(job, preset)) for job in jobs(preset)]
-    return [Measured(j.stage, w, slower * figures().cost(w), 321.0) for j, w in made]
+    made = [work_of(job, preset) for job in jobs(preset)]
+    return [Measured(work, slower * cost(work), 321.0) for work in made]
 
 
 def test_the_same_work_takes_what_it_took_here():
@@ -129,7 +129,7 @@ def test_a_stage_without_a_model_is_guessed_and_says_so():
     (job,) = grouped([replace(tasks(QUICK)[0], stage="polish")])
     found = _of(job, QUICK, {})
     assert found.source == NO_MODEL
-    assert found.seconds == figures().seconds["cpu"]["start default"]
+    assert found.seconds == reference()["seconds"]["cpu"]["start default"]
 
 
 def test_the_papers_forecast_is_of_its_order_of_magnitude():

@@ -10,8 +10,9 @@ from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
 from nsgf.ops.plan.forecast import forecast
 from nsgf.ops.plan.history import plan_file, stored
-from nsgf.ops.plan.schedule import Limits, whole_run
-from nsgf.ops.plan.total import described, limits_of
+from nsgf.ops.plan.schedule import Limits, limits_of, whole_run
+from nsgf.ops.plan.total import described
+from nsgf.ops.text import columns, duration, size
 from nsgf.ops.timing import Timing, timing
 
 OWN = "the forecast that the run began with"
@@ -42,21 +43,34 @@ def compare(preset: Preset) -> tuple[str, list[dict]]:
     groups: dict[str, Ran] = {job.stage: [] for job, _ in ran}
     for job, taken in ran:
         groups[job.stage].append((job, taken))
-    found = [_times(what, some, plan) for what, some in (*groups.items(), ("all jobs", ran))]
+    found = [
+        _compared(what, some, "s", _sum(some, plan, "seconds"), sum(t.seconds for _, t in some))
+        for what, some in (*groups.items(), ("all jobs", ran))
+    ]
     report = path.with_name("run.json")
     if report.exists() and report.stat().st_mtime >= since:  # it came to its end
         found += _together(ran, plan, read_json(report))
-    return origin, [*found, _disk(ran, plan)]
+    kept = [(job, taken) for job, taken in ran if all(Path(p).exists() for p in job.kept)]
+    on_disk = sum(512 * Path(p).stat().st_blocks for job, _ in kept for p in job.kept)
+    return origin, [
+        *found,
+        _compared("disk", kept, "bytes", _sum(kept, plan, "disk_bytes"), on_disk),
+    ]
 
 
-def _compared(what: str, jobs: int, unit: str, forecast: float, measured: float) -> dict:
-    ratio = {"ratio": forecast / measured if measured else None}
-    return dict(what=what, jobs=jobs, unit=unit, forecast=forecast, measured=measured) | ratio
+def _compared(what: str, ran: Ran, unit: str, forecast: float, measured: float) -> dict:
+    return {
+        "what": what,
+        "jobs": len(ran),
+        "unit": unit,
+        "forecast": forecast,
+        "measured": measured,
+        "ratio": forecast / measured if measured else None,
+    }
 
 
-def _times(what: str, ran: Ran, plan: dict) -> dict:
-    expected = sum(plan["jobs"][job.name]["seconds"] for job, _ in ran)
-    return _compared(what, len(ran), "s", expected, sum(taken.seconds for _, taken in ran))
+def _sum(ran: Ran, plan: dict, quantity: str) -> float:
+    return sum(plan["jobs"][job.name][quantity] for job, _ in ran)
 
 
 def _together(ran: Ran, plan: dict, cost: dict) -> list[dict]:
@@ -65,14 +79,20 @@ def _together(ran: Ran, plan: dict, cost: dict) -> list[dict]:
     timed = [(j, known[j.name]["seconds"], known[j.name]["memory_mb"]) for j, _ in ran]
     wall, memory = whole_run(timed, Limits(plan["cores"], jobs=plan["cluster_jobs"]))
     return [
-        _compared("wall", len(ran), "s", wall, cost["wall_s"]),
-        _compared("peak memory", len(ran), "MB", memory, cost["peak_rss_mb"]),
+        _compared("wall", ran, "s", wall, cost["wall_s"]),
+        _compared("peak memory", ran, "MB", memory, cost["peak_rss_mb"]),
     ]
 
 
-def _disk(ran: Ran, plan: dict) -> dict:
-    """Bytes that files take on their disk."""
-    kept = [job for job, _ in ran if all(Path(path).exists() for path in job.kept)]
-    taken = sum(512 * Path(path).stat().st_blocks for job in kept for path in job.kept)
-    expected = sum(plan["jobs"][job.name]["disk_bytes"] for job in kept)
-    return _compared("disk", len(kept), "bytes", expected, taken)
+def text(name: str, origin: str, found: Sequence[dict]) -> str:
+    """The comparisons as a table for people."""
+    rows = [("", "jobs", "forecast", "measured", "ratio"), *map(_row, found)]
+    return f"{name}: forecast / measured, from {origin}\n{columns(rows, right=range(1, 5))}"
+
+
+def _row(found: dict) -> tuple[str, ...]:
+    scale = {"MB": 1e6, "bytes": 1}.get(found["unit"])
+    told = [found["forecast"], found["measured"]]
+    values = [duration(v) if scale is None else size(v * scale) for v in told]
+    ratio = "-" if found["ratio"] is None else f"{found['ratio']:.2f}"
+    return found["what"], str(found["jobs"]), *values, ratio

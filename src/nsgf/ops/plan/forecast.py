@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
 from nsgf.engine.task import Job
-from nsgf.ops.plan.disk import disk_bytes
 from nsgf.ops.plan.history import Measured
-from nsgf.ops.plan.reference import figures
-from nsgf.ops.plan.work import MODELS, Work, work_of
+from nsgf.ops.plan.reference import reference
+from nsgf.ops.plan.work import Work, work_of
 
 HERE, SCALED, SHIPPED, NO_MODEL = "measured here", "scaled from a run here", "reference", "no model"
 SOURCES = (HERE, SCALED, SHIPPED, NO_MODEL)
@@ -46,31 +45,39 @@ def forecast(preset: Preset, measured: Sequence[Measured] = ()) -> list[JobForec
     """Forecasts of all jobs of `preset`, as if nothing of it were done."""
     by_kind = defaultdict(list)
     for m in measured:
-        by_kind[_kind(m.stage, m.work)].append(m)
+        by_kind[m.work.kind, m.work.device].append(m)
     return [_of(job, preset, by_kind) for job in jobs(preset)]
 
 
-def _kind(stage: str, work: Work) -> tuple[str, str]:
-    return work.kind or stage, work.device
+def cost(work: Work) -> float:
+    """Seconds of `work` on the reference machine of its device."""
+    rates = reference()["seconds"][work.device]
+    return sum(
+        count * rates.get(name, rates["start default"] if name.startswith("start") else 0.0)
+        for name, count in work.amounts.items()
+    )
+
+
+def _memory(stage: str, work: Work) -> float:
+    """Peak memory of one process, MB; a GPU's own is not counted."""
+    known = reference()["memory_mb"]
+    own = known["cuda"] if work.device == "cuda" else work.net_mb
+    return known.get(stage, known["default"]) + work.host_mb + own
 
 
 def _of(job: Job, preset: Preset, by_kind: Mapping[tuple, Sequence[Measured]]) -> JobForecast:
     """By jobs that did just this, by the speed of this machine at their kind, or by reference."""
-    work, rates = work_of(job, preset), figures()
-    alike = by_kind.get(_kind(job.stage, work), ())
+    work = work_of(job, preset)
+    alike = by_kind.get((work.kind, work.device), ())
     same = [m for m in alike if m.work.amounts == work.amounts]
-    seconds, memory, reach = rates.cost(work), rates.memory(job.stage, work), 1.0
+    seconds, memory, reach = cost(work), _memory(job.stage, work), 1.0
+    source = SHIPPED if work.known else NO_MODEL
     if same:
         source = HERE
         seconds = sum(m.seconds for m in same) / len(same)
         memory = max(m.memory_mb for m in same) or memory
     elif alike:
-        costs = [rates.cost(m.work) for m in alike]
+        costs = [cost(m.work) for m in alike]
         source, reach = SCALED, seconds / max(costs)
         seconds *= sum(m.seconds for m in alike) / sum(costs)
-    else:
-        # The start alone says all of a stage without a model, but not of an unknown network.
-        start_only = job.stage not in MODELS and f"start {job.stage}" in rates.seconds["cpu"]
-        source = SHIPPED if work.kind or start_only else NO_MODEL
-    disk = disk_bytes(job, preset)
-    return JobForecast(job, work.device, seconds, memory, disk, source, reach)
+    return JobForecast(job, work.device, seconds, memory, work.disk, source, reach)

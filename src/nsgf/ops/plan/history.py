@@ -26,7 +26,6 @@ from nsgf.ops.timing import timing
 class Measured:
     """A job of an earlier run."""
 
-    stage: str
     work: Work
     seconds: float
     memory_mb: float  # 0 where the job was too short to be measured
@@ -52,7 +51,7 @@ def _measured(preset: Preset) -> Iterator[Measured]:
         if log.exists() and TAKEN in log.read_text(errors="replace"):
             continue  # its time is that of a copy
         if taken and _fits(job, work, plan.get(job.name, {}).get("units", len(job.tasks))):
-            yield Measured(job.stage, work, taken.seconds, taken.peak_mb or 0.0)
+            yield Measured(work, taken.seconds, taken.peak_mb or 0.0)
 
 
 def plan_file(preset: Preset) -> Path:

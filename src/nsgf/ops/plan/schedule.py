@@ -1,11 +1,20 @@
 """How long jobs take together: list scheduling under limits, as Snakemake does it."""
 
 import heapq
+import os
+import shutil
+import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import psutil
+
+from nsgf.config.base import read_yaml
 from nsgf.engine.task import Job
-from nsgf.ops.plan.reference import figures
+from nsgf.errors import NsgfError
+from nsgf.ops.plan.reference import reference
+from nsgf.registry import lookup
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ def together(timed: Timed, limits: Limits) -> tuple[float, float]:
     Starting a job and noticing its end take time too.
     """
     maker = {path: job.name for job, *_ in timed for path in job.outputs}
-    overhead = figures().workflow
+    overhead = reference()["workflow"]
     tasks = [
         Task(
             job.name,
@@ -67,7 +76,7 @@ def together(timed: Timed, limits: Limits) -> tuple[float, float]:
 
 def whole_run(timed: Timed, limits: Limits) -> tuple[float, float]:
     """`together`, with Snakemake itself."""
-    (wall, memory), own = together(timed, limits), figures().workflow
+    (wall, memory), own = together(timed, limits), reference()["workflow"]
     return wall + own["start_s"], memory + own["memory_mb"]
 
 
@@ -96,3 +105,39 @@ def simulate(waiting: Iterable[Task], limits: Limits) -> tuple[float, float]:
         for k, v in need.items():
             free[k] += v
     return now, peak
+
+
+def profile_folder(name: str) -> Path:
+    """A folder in profiles/, or one by its path.
+
+    Raises:
+        NsgfError: there is none.
+    """
+    if (Path(name) / "config.yaml").exists():
+        return Path(name)
+    known = {p.parent.name: p.parent for p in Path("profiles").glob("*/config.yaml")}
+    return lookup(known, name, "profile")
+
+
+def limits_of(profile: str | None, cores: int | None) -> Limits:
+    """What a run may use: this machine, or as many jobs at a time as a cluster's profile says.
+
+    Raises:
+        NsgfError: there is no such profile, or it does not limit its jobs.
+    """
+    cores = cores or os.cpu_count()
+    if profile in (None, "default"):
+        memory = 0.9 * psutil.virtual_memory().total / 1e6
+        return Limits(cores, memory, max(1, local_gpus()))
+    path = profile_folder(profile) / "config.yaml"
+    jobs = (read_yaml(path) or {}).get("jobs")
+    if not isinstance(jobs, int):
+        raise NsgfError(f"{path} does not say how many jobs run at a time", "add a line `jobs: 50`")
+    return Limits(cores, jobs=jobs)
+
+
+def local_gpus() -> int:
+    """NVIDIA GPUs of this machine, count."""
+    program = shutil.which("nvidia-smi")
+    listing = program and subprocess.run([program, "-L"], capture_output=True, text=True).stdout
+    return listing.count("GPU ") if listing else 0

@@ -1,22 +1,18 @@
-"""The sum of a preset's forecasts, how long they take together, and what a run keeps of it."""
+"""The sum of a preset's forecasts, as JSON that a run keeps and as a table for people."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-
-import psutil
 
 from nsgf.artifact import write_json
-from nsgf.config.base import read_yaml
 from nsgf.config.preset import Preset
-from nsgf.errors import NsgfError
-from nsgf.ops.plan.forecast import JobForecast, forecast
+from nsgf.ops.plan.forecast import NO_MODEL, SCALED, SHIPPED, SOURCES, JobForecast, forecast
 from nsgf.ops.plan.history import history, plan_file
-from nsgf.ops.plan.schedule import Limits, whole_run
-from nsgf.registry import lookup
+from nsgf.ops.plan.reference import reference
+from nsgf.ops.plan.schedule import Limits, limits_of, local_gpus, whole_run
+from nsgf.ops.text import columns, duration, size
+
+FAR = 3  # times the longest measured job: beyond, the table says that it extrapolates
+HEADER = ("study", "stage", "jobs", "CPU time", "GPU time", "memory", "disk", "source")
 
 
 def store(preset: Preset, cores: int | None, cluster_jobs: int | None) -> None:
@@ -50,11 +46,11 @@ def described(planned: Sequence[JobForecast], limits: Limits, preset: Preset) ->
             }
             for p in planned
         },
-        "total": total(planned, limits),
+        "total": _total(planned, limits),
     }
 
 
-def total(planned: Sequence[JobForecast], limits: Limits) -> dict[str, float]:
+def _total(planned: Sequence[JobForecast], limits: Limits) -> dict[str, float]:
     """Jobs together; `wall_s` and `memory_mb` (of what runs at once) include Snakemake itself."""
     wall, memory = whole_run([(p.job, p.seconds, p.memory_mb) for p in planned], limits)
     sums = {k: sum(getattr(p, k) for p in planned) for k in ("cpu_s", "gpu_s", "disk_bytes")}
@@ -62,37 +58,45 @@ def total(planned: Sequence[JobForecast], limits: Limits) -> dict[str, float]:
     return {k: round(v, 1) for k, v in sums.items()}
 
 
-def profile_folder(name: str) -> Path:
-    """A folder in profiles/, or one by its path.
-
-    Raises:
-        NsgfError: there is none.
-    """
-    if (Path(name) / "config.yaml").exists():
-        return Path(name)
-    known = {p.parent.name: p.parent for p in Path("profiles").glob("*/config.yaml")}
-    return lookup(known, name, "profile")
-
-
-def limits_of(profile: str | None, cores: int | None) -> Limits:
-    """What a run may use: this machine, or as many jobs at a time as a cluster's profile says.
-
-    Raises:
-        NsgfError: there is no such profile, or it does not limit its jobs.
-    """
-    cores = cores or os.cpu_count()
-    if profile in (None, "default"):
-        memory = 0.9 * psutil.virtual_memory().total / 1e6
-        return Limits(cores, memory, max(1, local_gpus()))
-    path = profile_folder(profile) / "config.yaml"
-    jobs = (read_yaml(path) or {}).get("jobs")
-    if not isinstance(jobs, int):
-        raise NsgfError(f"{path} does not say how many jobs run at a time", "add a line `jobs: 50`")
-    return Limits(cores, jobs=jobs)
+def text(planned: Sequence[JobForecast], limits: Limits, preset: Preset) -> str:
+    """Every stage of every study, the total, and what the figures rest on."""
+    groups: dict[tuple[str, str], list[JobForecast]] = {}
+    for p in planned:
+        groups.setdefault((p.job.study or "all", p.job.stage), []).append(p)
+    rows = [HEADER, *(_row(*key, group) for key, group in groups.items())]
+    where = f"{limits.cores} cores" if limits.jobs is None else f"{limits.jobs} jobs at a time"
+    sums = _total(planned, limits)
+    cpu, gpu, wall = (duration(sums[k]) for k in ("cpu_s", "gpu_s", "wall_s"))
+    memory, disk = size(sums["memory_mb"] * 1e6), size(sums["disk_bytes"])
+    last = f"{sums['jobs']} jobs, {cpu} of CPU and {gpu} of GPU time; {wall} on {where}"
+    last += f", peak memory {memory}, disk {disk}"
+    head = f"{preset.name}: the whole preset, from nothing"
+    return "\n".join([head, columns(rows, right=range(2, 7)), last, *_notes(planned)])
 
 
-def local_gpus() -> int:
-    """NVIDIA GPUs of this machine, count."""
-    program = shutil.which("nvidia-smi")
-    listing = program and subprocess.run([program, "-L"], capture_output=True, text=True).stdout
-    return listing.count("GPU ") if listing else 0
+def _row(study: str, stage: str, group: Sequence[JobForecast]) -> tuple[str, ...]:
+    return (
+        study,
+        stage,
+        str(len(group)),
+        duration(sum(p.cpu_s for p in group)),
+        duration(sum(p.gpu_s for p in group)),
+        size(max(p.memory_mb for p in group) * 1e6),
+        size(sum(p.disk_bytes for p in group)),
+        ", ".join(s for s in SOURCES if any(p.source == s for p in group)),
+    )
+
+
+def _notes(planned: Sequence[JobForecast]) -> list[str]:
+    shipped = {p.device for p in planned if p.source == SHIPPED}
+    notes = [f"reference, {d}: {reference()['machines'][d]}" for d in sorted(shipped)]
+    reach = max((p.reach for p in planned if p.source == SCALED), default=1.0)
+    if reach > FAR:
+        notes.append(f"scaled: an extrapolation, to {reach:.0f} times the longest job here")
+    if any(p.source == NO_MODEL for p in planned):
+        notes.append("no model: a guess of a few seconds, because nothing like it has run here")
+    if any(p.device == "cuda" for p in planned):
+        notes.append("memory is the machine's, not the GPU's")
+        if not local_gpus():
+            notes.append("GPU time is for a GPU: this machine has none, and would take far longer")
+    return notes

@@ -8,15 +8,18 @@ changes nothing but the number of starts.
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from nsgf.config.net import NetModel
-from nsgf.config.pool import Flow, PoolStage
+from nsgf.config.pool import Flow
 from nsgf.config.preset import Preset, Study
 from nsgf.engine.task import Job, Unit
 from nsgf.metrics.weights import inception_file
 from nsgf.ops.plan.nets import is_known, size_of
-from nsgf.registry import DATASETS, METHODS
+from nsgf.ops.plan.reference import reference
+from nsgf.registry import DATASETS, METHODS, Dataset
 
 TRAIN_IMAGES = 60_000  # of an image set, about
 HANDOVER = 0.5  # interpolation time where NSGF++ hands over, before anyone has measured it
@@ -25,43 +28,58 @@ ADAPTIVE_NFE = 100  # evaluations of dopri5, likewise
 FEATURES = {"inception": 2048, "effnet_lite0": 1280, "classifier": 128}
 PASSES = {"inception": 2, "effnet_lite0": 1, "classifier": 2}  # features, and probabilities if any
 OT_POWER = 2.3  # of n in the time of exact optimal transport, as measured from 256 to 1024 points
-
-
+FLOAT = 4  # bytes
 MEASURED = ("planar", "images")  # kinds of studies whose measuring has a model
 
 
 @dataclass(frozen=True)
 class Work:
-    """The work of one job.
+    """The work of one job, or of one of its units.
 
     Attributes:
-        kind: jobs of one kind differ in amounts alone; "" where there is no model of the stage.
-        device: cpu or cuda.
+        kind: what differs in amounts alone is of one kind.
         amounts: how often each rate is due.
-        held_mb: memory that grows with the configuration, MB.
+        host_mb, net_mb: memory that grows with the configuration, of the machine and of the device
+            that runs networks, MB.
+        disk: bytes of its arrays.
+        device: cpu or cuda.
+        known: whether there is a model of it, or its start is all that can be said.
     """
 
-    kind: str
-    device: str
-    amounts: dict[str, float]
-    held_mb: float = 0.0
+    kind: str = ""
+    amounts: dict[str, float] = field(default_factory=Counter)
+    host_mb: float = 0.0
+    net_mb: float = 0.0
+    disk: float = 0.0
+    device: str = "cpu"
+    known: bool = True
 
 
 def work_of(job: Job, preset: Preset) -> Work:
     """The work of `job`; of a stage without a model, its start alone."""
-    study = preset.studies.get(job.study)
-    start = Counter({f"start {job.stage}": 1.0})
+    study, constants = preset.studies.get(job.study), reference()["disk"]
+    start = f"start {job.stage}"
+    amounts = Counter({start: 1.0})
+    # A small file or a sidecar takes a block.
+    disk = constants["file_bytes"] * len(job.outputs) + constants.get(job.stage, 0)
     if study is None or not _has_model(job, study):
-        return Work("", "cpu", start)
+        # The start says all of a stage without a model, but not of an unknown network.
+        known = job.stage not in MODELS and start in reference()["seconds"]["cpu"]
+        return Work(job.stage, amounts, disk=disk, known=known)
     device = "cuda" if job.resources.gpu and study.compute.device != "cpu" else "cpu"
-    units = job.units
-    parts = [MODELS[job.stage](job.settings, study, unit) for unit in units]
+    data = DATASETS[job.units[0]["dataset"]]
+    parts = [MODELS[job.stage](job.settings, study, unit, data) for unit in job.units]
     for part in parts:
-        start.update(part.amounts)
-    image = "image" if DATASETS[units[0]["dataset"]].is_image else "planar"
-    kind = f"{job.stage} {image} {parts[0].kind}".strip()
-    held = max(part.host_mb + (part.net_mb if device == "cpu" else 0) for part in parts)
-    return Work(kind, device, dict(start), held)
+        amounts.update(part.amounts)
+    image = "image" if data.is_image else "planar"
+    return Work(
+        f"{job.stage} {image} {parts[0].kind}".strip(),
+        amounts,
+        max(part.host_mb for part in parts),
+        max(part.net_mb for part in parts),
+        disk + sum(part.disk for part in parts),
+        device,
+    )
 
 
 def _has_model(job: Job, study: Study) -> bool:
@@ -74,20 +92,6 @@ def _has_model(job: Job, study: Study) -> bool:
     return job.stage in MODELS and all(is_known(training.net) for training in nets)
 
 
-@dataclass(frozen=True)
-class Part:
-    """The work of one unit; `host_mb` lies in memory, `net_mb` where networks run."""
-
-    kind: str
-    amounts: Counter
-    host_mb: float = 0.0
-    net_mb: float = 0.0
-
-
-def _shape(unit: Unit) -> tuple[int, ...]:
-    return DATASETS[unit["dataset"]].shape
-
-
 def _solves(where: str, flow: Flow, backend: str, count: float, n: int, d: int) -> Counter:
     """`count` velocities of n particles in d dimensions, made in stage `where`."""
     sweeps = 3 - 1 / math.log(flow.scaling) if backend.startswith("geomloss") else 1
@@ -96,59 +100,69 @@ def _solves(where: str, flow: Flow, backend: str, count: float, n: int, d: int) 
     )
 
 
-def _pool(stage: PoolStage, study: Study, unit: Unit) -> Part:
-    flow, pool, d = stage.flow, stage.pool, math.prod(_shape(unit))
-    count = pool.batches / pool.shards * flow.steps
-    solves = _solves("pool", flow, flow.backend, count, pool.batch_size, d)
-    held = 16 * 2 * pool.batch_size * d * flow.steps * 4 / 1e6  # a group of minibatches
-    return Part(f"{flow.backend} {pool.storage}", solves, held)
+def _pool(stage, study: Study, unit: Unit, data: Dataset) -> Work:
+    flow, pool, d = stage.flow, stage.pool, math.prod(data.shape)
+    batches = pool.batches / pool.shards
+    solves = _solves("pool", flow, flow.backend, batches * flow.steps, pool.batch_size, d)
+    held = 16 * 2 * pool.batch_size * d * flow.steps * FLOAT / 1e6  # a group of minibatches
+    rows, width = batches * flow.steps * pool.batch_size, np.dtype(pool.dtype).itemsize
+    if pool.storage == "points":
+        disk = 2 * rows * d * width
+    else:
+        entries = reference()["disk"]["row_entries"] * (2 + width)
+        disk = rows * (8 + entries) + 9 * batches * pool.batch_size
+    return Work(f"{flow.backend} {pool.storage}", solves, held, disk=disk)
 
 
-def _train(stage, study: Study, unit: Unit) -> Part:
-    training, shape = stage.training, _shape(unit)
-    size = size_of(training.net, shape)
-    rows = training.iterations * training.batch_size
-    amounts = Counter(
-        {
-            f"step {training.net.kind}": training.iterations,
-            f"mac {training.net.kind}": 3 * rows * size.macs,  # backward is twice forward
-        }
-    )
+def _train(stage, study: Study, unit: Unit, data: Dataset) -> Work:
+    training = stage.training
+    size, rows = size_of(training.net, data.shape), training.iterations * training.batch_size
+    # Backward is twice forward.
+    amounts = _passes_of(training.net, training.iterations, 3 * rows * size.macs)
     if stage.network == "ot_cfm":
         amounts["transport"] = training.iterations * training.batch_size**OT_POWER
     if stage.streaming:
         flow, pool = stage.streaming.flow, stage.streaming.pool
         made = (pool.window + training.iterations / pool.renew_every) * flow.steps
-        amounts += _solves("pool", flow, flow.backend, made, pool.batch_size, math.prod(shape))
+        d = math.prod(data.shape)
+        amounts += _solves("pool", flow, flow.backend, made, pool.batch_size, d)
     held = (16 * size.parameters + 8 * training.batch_size * size.activations) / 1e6
-    return Part(f"{stage.network} {training.net.kind}", amounts, net_mb=held)
+    kind = f"{stage.network} {training.net.kind}"
+    return Work(kind, amounts, net_mb=held, disk=FLOAT * size.parameters)
 
 
-def _sample(stage, study: Study, unit: Unit) -> Part:
-    method, shape = METHODS[stage.method], _shape(unit)
-    nets = {name: study.networks[name].net for name in method.networks}
-    field: NetModel = nets["straight"] if method.two_phase else nets[method.networks[0]]
-    n, nfe = share(stage.sampling.n_samples, unit, stage.shards), evaluations(stage)
-    batches = math.ceil(n / stage.sampling.batch_size)
-    size = size_of(field, shape)
-    amounts = Counter(
-        {
-            f"step {field.kind}": batches * nfe / 3,
-            f"mac {field.kind}": n * nfe * size.macs,
-            "file": 3,
-        }
-    )
-    d, rows = math.prod(shape), min(n, stage.sampling.batch_size)
-    kept = 4 * d * (stage.sampling.path_samples * nfe + 2 * n) / 1e6
-    return Part(field.kind, amounts, kept, rows * size.activations / 1e6)
+def _passes_of(net: NetModel, steps: float, macs: float) -> Counter:
+    """A network's work: steps of a loop, and multiply-adds."""
+    return Counter({f"step {net.kind}": steps, f"mac {net.kind}": macs})
 
 
-def share(n: int, unit: Unit, shards: int) -> float:
+def _sample(stage, study: Study, unit: Unit, data: Dataset) -> Work:
+    method, sampling = METHODS[stage.method], stage.sampling
+    net = study.networks["straight" if method.two_phase else method.networks[0]].net
+    n, nfe = _share(sampling.n_samples, unit, stage.shards), _evaluations(stage)
+    size, batches = size_of(net, data.shape), math.ceil(n / sampling.batch_size)
+    amounts = _passes_of(net, batches * nfe / 3, n * nfe * size.macs) + Counter({"file": 3})
+    kept = FLOAT * math.prod(data.shape) * (sampling.path_samples * nfe + 2 * n) / 1e6
+    held, disk = min(n, sampling.batch_size) * size.activations / 1e6, _samples_disk(n, stage, data)
+    return Work(net.kind, amounts, kept, held, disk)
+
+
+def _gather(stage, study: Study, unit: Unit, data: Dataset) -> Work:
+    return Work(disk=_samples_disk(stage.sampling.n_samples, stage, data))
+
+
+def _samples_disk(n: float, stage, data: Dataset) -> float:
+    """Bytes of n samples and of the paths that are kept."""
+    d, states = math.prod(data.shape), (_evaluations(stage) + 1) * stage.sampling.path_samples
+    return FLOAT * (n * d + states * (d + 1))
+
+
+def _share(n: int, unit: Unit, shards: int) -> float:
     """Samples of a unit: of a whole set, or of one of its shards."""
     return n / shards if "shard" in unit else n
 
 
-def evaluations(stage) -> float:
+def _evaluations(stage) -> float:
     """Network evaluations a sample, estimated where the method finds them out."""
     if stage.nfe is not None:
         return stage.nfe
@@ -158,37 +172,39 @@ def evaluations(stage) -> float:
     return steps + (1 - HANDOVER) / stage.sampling.omega
 
 
-def _targets(stage, study: Study, unit: Unit) -> Part:
-    d, n = math.prod(_shape(unit)), stage.batch_size
+def _targets(stage, study: Study, unit: Unit, data: Dataset) -> Work:
+    d, n = math.prod(data.shape), stage.batch_size
     count = stage.targets.problems * stage.flow.steps
     amounts = _solves("targets", stage.flow, "newton", 3 * count, n, d)  # float64 costs about two
     for scaling in stage.targets.scalings:
         flow = stage.flow.model_copy(update={"scaling": scaling})
         amounts += _solves("targets", flow, "geomloss", count, n, d)
-    return Part("", amounts)
+    return Work("", amounts)
 
 
-def _reference(stage, study: Study, unit: Unit) -> Part:
+def _reference(stage, study: Study, unit: Unit, data: Dataset) -> Work:
     metrics = stage.metrics
     if stage.kind == "planar":
-        return Part("", _planar(stage, metrics.floor_draws + 1, metrics.n_test))
-    amounts = _distances(metrics) + _passes(metrics, metrics.n_test + metrics.n_floor)
+        return Work("", _planar(stage, metrics.floor_draws + 1, metrics.n_test))
+    n = metrics.n_test + metrics.n_floor
+    amounts = _distances(metrics) + _extracted(metrics, n)
     if "classifier" in metrics.features:
         amounts["image classifier"] += TRAIN_IMAGES / 6  # its accuracy, on the test set
-    held = features_mb(metrics, metrics.n_test + metrics.n_floor)
-    return Part("+".join(used_spaces(metrics)), amounts, held)
+    held, disk = _features_mb(metrics, n), 1e6 * _features_mb(metrics, metrics.n_test)
+    return Work(_spaces(metrics), amounts, held, disk=disk)
 
 
-def _evaluate(stage, study: Study, unit: Unit) -> Part:
-    metrics, n, shape = stage.metrics, study.sampling.n_samples, _shape(unit)
+def _evaluate(stage, study: Study, unit: Unit, data: Dataset) -> Work:
+    metrics, n = stage.metrics, study.sampling.n_samples
     if stage.kind == "planar":
-        return Part("", _planar(stage, 1, max(n, metrics.n_test)))
-    one = _distances(metrics)
+        return Work("", _planar(stage, 1, max(n, metrics.n_test)))
+    one, d = _distances(metrics), math.prod(data.shape)
     if study.shards.features == 1:
-        one += _passes(metrics, n)
+        one += _extracted(metrics, n)
     amounts = Counter({name: len(stage.sets) * amount for name, amount in one.items()})
-    amounts["pixel"] = TRAIN_IMAGES * math.prod(shape)
-    return Part("+".join(used_spaces(metrics)), amounts, features_mb(metrics, metrics.n_test + n))
+    amounts["pixel"] = TRAIN_IMAGES * d
+    held, disk = _features_mb(metrics, metrics.n_test + n), 2 * metrics.neighbours * d
+    return Work(_spaces(metrics), amounts, held, disk=disk)
 
 
 def _planar(stage, solves: int, n: int) -> Counter:
@@ -200,39 +216,45 @@ def _planar(stage, solves: int, n: int) -> Counter:
     return amounts
 
 
-def used_spaces(metrics) -> list[str]:
+def _features(stage, study: Study, unit: Unit, data: Dataset) -> Work:
+    n = _share(study.sampling.n_samples, unit, stage.shards)
+    amounts = _extracted(stage.metrics, n) + Counter({"file": 1})
+    held = _features_mb(stage.metrics, n)
+    return Work(_spaces(stage.metrics), amounts, held, disk=1e6 * held)
+
+
+def _used(metrics) -> list[str]:
     """Feature spaces that will be measured: Inception only where its weights are."""
     return [f for f in metrics.features if f != "inception" or inception_file()]
 
 
-def _features(stage, study: Study, unit: Unit) -> Part:
-    metrics = stage.metrics
-    n = share(study.sampling.n_samples, unit, stage.shards)
-    amounts = _passes(metrics, n) + Counter({"file": 1})
-    return Part("+".join(used_spaces(metrics)), amounts, features_mb(metrics, n))
+def _spaces(metrics) -> str:
+    return "+".join(_used(metrics))
 
 
-def _passes(metrics, images: float) -> Counter:
-    return Counter({f"image {space}": images * PASSES[space] for space in used_spaces(metrics)})
+def _extracted(metrics, images: float) -> Counter:
+    """So many images through all extractors."""
+    return Counter({f"image {space}": images * PASSES[space] for space in _used(metrics)})
 
 
 def _distances(metrics) -> Counter:
     amounts = Counter({"file": 2})
-    for space in used_spaces(metrics):
+    for space in _used(metrics):
         amounts["spectrum"] += FEATURES[space] ** 3
         amounts["kernel pair"] += metrics.kid_subsets * metrics.kid_subset_size**2
     return amounts
 
 
-def features_mb(metrics, images: float) -> float:
+def _features_mb(metrics, images: float) -> float:
     """Features of so many images in all spaces, MB."""
-    return 4 * images * sum(FEATURES[s] for s in used_spaces(metrics)) / 1e6
+    return FLOAT * images * sum(FEATURES[s] for s in _used(metrics)) / 1e6
 
 
-MODELS: dict[str, Callable[..., Part]] = {
+MODELS: dict[str, Callable[..., Work]] = {
     "build-pool": _pool,
     "train": _train,
     "sample": _sample,
+    "gather": _gather,
     "targets": _targets,
     "reference": _reference,
     "features": _features,
