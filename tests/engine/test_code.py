@@ -1,5 +1,6 @@
 """The code hash: what a piece of work really uses, and nothing beside it."""
 
+import copy
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nsgf.artifact import sha256_json
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.engine import code
@@ -63,6 +65,10 @@ def package(tmp_path, monkeypatch):
         "e": "W = 4\n",
         "errors": "V = 8\n",
         "late": "U = 9\n",
+        "f/__init__": "from .h import R\n",
+        "f/g": "from . import i\nfrom ..c import g\n",
+        "f/h": "R = 31\n",
+        "f/i": "import numpy as np\nS = 41\n",
     }
     for name, text in files.items():
         path = tmp_path / f"{name}.py"
@@ -72,7 +78,7 @@ def package(tmp_path, monkeypatch):
 
     def hashed() -> str:
         forget()
-        return code_of("a", ("nsgf.late",), ("entry",))
+        return code_of("a", ("nsgf.late", "nsgf.f.g"), ("entry",))
 
     yield tmp_path, hashed
     monkeypatch.undo()
@@ -89,6 +95,9 @@ def package(tmp_path, monkeypatch):
         ("e", "4", "5", True),
         ("late", "9", "10", True),
         ("errors", "8", "9", False),
+        # Relative imports, of a package and of a module.
+        ("f/h", "31", "32", True),
+        ("f/i", "41", "42", True),
         # Of the stage's own file only what `make` reaches counts.
         ("d", "3", "4", False),
         ("stages/a", "Z + 1", "Z + 2", False),
@@ -107,6 +116,20 @@ def test_the_code_hash_follows_what_make_reaches_but_not_comments(package, file,
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     assert (hashed() != before) == changes
+
+
+def test_a_version_counts_where_its_library_is_used_and_nowhere_else(package, monkeypatch):
+    folder, hashed = package
+    before, real = hashed(), code.metadata.version
+    for library, counts in (("numpy", True), ("llvmlite", False)):
+        with monkeypatch.context() as patch:
+            versions = {library: "0.0"}
+            patch.setattr(code.metadata, "version", lambda n, v=versions: v.get(n) or real(n))
+            assert (hashed() != before) == counts
+    (folder / "late.py").write_text("def f():\n    import numba\n    return numba\n")
+    after = hashed()
+    monkeypatch.setattr(code.metadata, "version", lambda n: "0" if n == "llvmlite" else real(n))
+    assert hashed() != after
 
 
 @pytest.mark.parametrize("kind", sorted(NETS))
@@ -134,7 +157,7 @@ def test_what_a_stage_makes_with_lies_where_its_hash_sees_it(stage):
     """Other stages are aside, and so is what hides in a statement that defines no name."""
     own = reached(code._tree(code.stage_module(stage)).body, code.MAKE)
     assert code.MAKE in [name for node in own for name in code._names(node)]
-    assert [m for m in code._imported(own) if m.startswith("nsgf.stages")] == []
+    assert [m for m in code._imported(own, code.STAGES) if m.startswith("nsgf.stages")] == []
     rest = [n for n in code._tree(code.stage_module(stage)).body if not code._names(n)]
     assert all(map(code._is_text, rest))
 
@@ -193,3 +216,19 @@ def test_tasks_of_a_job_share_settings_and_code(name):
         for task in job.tasks:
             for what in ("stage", "study", "config", "code", "resources", "threads", "temporary"):
                 assert getattr(task, what) == getattr(job.tasks[0], what), f"{job.name}: {what}"
+
+
+def test_parts_of_two_studies_that_differ_are_jobs_of_their_own():
+    """The same cells, in shards of another number: Snakemake asks a job for one recipe."""
+    whole = load("config/quick.yaml", Preset).model_dump(mode="json")
+    twin = copy.deepcopy(whole["studies"]["table3"])
+    twin["shards"] = {"sample": 2, "features": 3}
+    twin["sampling"]["n_samples"] += 1
+    whole["studies"] |= {"twin": twin}
+    found = jobs(Preset.model_validate(whole))
+    assert len({job.name for job in found}) == len(found)
+    assert len({path for job in found for path in job.artefacts}) == sum(
+        len(job.artefacts) for job in found
+    )
+    for job in found:
+        assert len({(sha256_json(task.config), task.code) for task in job.tasks}) == 1, job.name

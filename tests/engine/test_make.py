@@ -221,6 +221,37 @@ def test_nothing_is_stored_where_no_store_is_named(folder):
     assert not list(folder.rglob("blobs"))
 
 
+def test_units_before_a_failure_are_not_made_again(folder, monkeypatch, capsys):
+    """Snakemake removes all outputs of the job, those of finished units too."""
+    stage, unit, settings, inputs, outputs = training()
+    second = {name: path.replace("seed0", "seed1") for name, path in outputs.items()}
+    units = [
+        task(stage, unit, settings, inputs, outputs),
+        task(stage, unit | {"seed": 1}, settings, inputs, second),
+    ]
+    make(units)
+    made = contents()[:2]
+    shutil.rmtree("results")
+    assert not list((folder / "state").glob("units-*"))
+
+    real = train.make
+
+    def failing(settings, unit, files):
+        if unit["seed"] == 1:
+            raise NsgfError("no second unit", "none")
+        return real(settings, unit, files)
+
+    with monkeypatch.context() as patch, pytest.raises(NsgfError, match="no second unit"):
+        patch.setattr(train, "make", failing)
+        make(units)
+    shutil.rmtree("results")
+    capsys.readouterr()
+    make(units)
+    assert capsys.readouterr().out.count("taken from the store") == 1
+    assert contents()[:2] == made
+    assert not list((folder / "state").glob("units-*"))
+
+
 # ---------------------------------------------------------------------------- killed work
 
 

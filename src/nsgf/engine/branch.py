@@ -4,7 +4,6 @@ Two cells that share a pool, a network or all their samples, in one study or in 
 what is the same by its settings has one name. A name that is taken by other settings gets a digest.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -156,16 +155,10 @@ class Branch:
             unit: what it is of.
             about: the rest of a Task.
         """
-        # Names of rules and of log files: no signs that a shell or a scheduler reads.
-        words = [
-            self.dataset,
-            kind,
-            *([re.sub("[,~]", "_", part).replace("=", "-")] if part else []),
-        ]
         return Task(
             stage,
             unit,
-            part="-".join(words),
+            part="-".join([self.dataset, kind, *filter(None, [part])]),
             study=self.name,
             resources=self.study.resources_of(kind),
             threads=self.study.compute.threads,
@@ -195,6 +188,7 @@ class Branch:
             wish = cell.called(name, *sections, "training.", f"networks.{name}.")
             models[name] = self._model(wish, keys[name])
         drawn = [cell.method, cell.nfe, deciding(cell.sampling), deciding(cell.flow), keys, other]
+        drawn += [deciding(self.study.compute), repr(self.spec)]
         samples = self.names.of(f"samples/{within}", cell.path, drawn)
         metrics = deciding(self.study.metrics)
         measured = [self.study.kind, drawn, metrics, self._counts, self._measured_by]

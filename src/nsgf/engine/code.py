@@ -19,26 +19,31 @@ ROOT = Path(__file__).parents[1]
 # Cannot change a result: messages, progress, provenance, resuming; the registry's entries enter a
 # task's hash one by one, as `entries`.
 NOT_CODE = ("registry", "errors", "private", "progress", "artifact", "lifeline", "engine", "stages")
+STAGES = f"{PACKAGE}.stages"
 MAKE = "make"  # the function of a stage that makes a unit
 
-
-# Libraries whose version can change a number.
-LIBRARIES = (
-    "torch",
-    "geomloss",
-    "POT",
-    "torchcfm",
-    "torchdiffeq",
-    "numpy",
-    "scipy",
-    "numba",
-    "llvmlite",
-)
+# Libraries that can change a number or a picture: by the name that is imported, what it stands for.
+LIBRARIES = {
+    "torch": ("torch",),
+    "numpy": ("numpy",),
+    "scipy": ("scipy",),
+    "numba": ("numba", "llvmlite"),
+    "geomloss": ("geomloss",),
+    "ot": ("POT",),
+    "torchcfm": ("torchcfm",),
+    "torchdiffeq": ("torchdiffeq",),
+    "cleanfid": ("clean-fid", "torchvision"),
+    "efficientnet_lite_pytorch": ("efficientnet-lite-pytorch",),
+    "PIL": ("pillow",),
+    "pandas": ("pandas",),
+    "matplotlib": ("matplotlib",),
+    "seaborn": ("seaborn",),
+}
 
 
 def stage_module(stage: str) -> str:
     """The module of a stage, by the stage's name."""
-    return f"{PACKAGE}.stages.{stage.replace('-', '_')}"
+    return f"{STAGES}.{stage.replace('-', '_')}"
 
 
 @functools.cache
@@ -50,10 +55,12 @@ def code_of(stage: str, modules: tuple[str, ...] = (), entries: tuple = ()) -> s
         modules: what it loads by name, such as a network's module.
         entries: lines of the registry that the work rests on.
     """
-    own = _own(stage)
+    own, reached_modules = _own(stage), sorted(modules_of(stage, modules))
     parts = [f"{stage} {_fingerprint_of(own)}"] if stage else []
-    parts += [f"{name} {_fingerprint(name)}" for name in sorted(modules_of(stage, modules))]
-    parts += [f"{name} {metadata.version(name)}" for name in LIBRARIES]
+    parts += [f"{name} {_fingerprint(name)}" for name in reached_modules]
+    named = {*_imported(own, STAGES), *(n for module in reached_modules for n in _imports(module))}
+    used = {part for name in named for part in LIBRARIES.get(name.partition(".")[0], ())}
+    parts += [f"{name} {metadata.version(name)}" for name in sorted(used)]
     parts.append(json.dumps([repr(entry) for entry in entries]))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -61,10 +68,10 @@ def code_of(stage: str, modules: tuple[str, ...] = (), entries: tuple = ()) -> s
 def modules_of(stage: str, modules: Iterable[str] = ()) -> set[str]:
     """All modules of this package behind a stage and behind what it loads by name."""
     found: set[str] = set()
-    waiting = [*modules, *_imported(_own(stage))]
+    waiting = [*modules, *_imported(_own(stage), STAGES)]
     while waiting:
         name = waiting.pop()
-        if name not in found and not is_aside(name):
+        if name not in found and _is_ours(name) and not is_aside(name):
             found.add(name)
             waiting += _imports(name)
     return found
@@ -131,20 +138,29 @@ def _tree(name: str) -> ast.Module:
 
 @functools.cache
 def _imports(name: str) -> tuple[str, ...]:
-    """Modules of this package that `name` imports anywhere, and the packages that hold them."""
-    return tuple({name.rpartition(".")[0]} - {""}) + _imported(_tree(name).body)
+    """What a module imports anywhere, and the packages of ours that hold it."""
+    holder = name if _file(name).name == "__init__.py" else name.rpartition(".")[0]
+    return (name.rpartition(".")[0], *_imported(_tree(name).body, holder))
 
 
-def _imported(body: Iterable[ast.stmt]) -> tuple[str, ...]:
-    """Modules of this package that statements import, at the top or inside."""
+def _imported(body: Iterable[ast.stmt], holder: str) -> tuple[str, ...]:
+    """What statements import, at the top or inside; `holder` is the package that they stand in.
+
+    Of `from a import b` both a and a.b, because b may be a module.
+    """
     found: set[str] = set()
     for node in (inner for outer in body for inner in ast.walk(outer)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return tuple(n for n in sorted(found) if n.split(".")[0] == PACKAGE and _file(n))
+        elif isinstance(node, ast.ImportFrom):
+            above = ".".join(holder.split(".")[: len(holder.split(".")) + 1 - node.level])
+            origin = ".".join(filter(None, [above if node.level else "", node.module]))
+            found |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+    return tuple(sorted(found))
+
+
+def _is_ours(name: str) -> bool:
+    return name.partition(".")[0] == PACKAGE and _file(name) is not None
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from nsgf.artifact import sha256_json, write_json
 from nsgf.engine.code import stage_module
 from nsgf.engine.digests import Digests, checked
 from nsgf.engine.provenance import account, record
-from nsgf.engine.state import WorkState
+from nsgf.engine.state import WorkState, state_root
 from nsgf.engine.store import Store
 from nsgf.engine.task import Task
 
@@ -39,15 +39,24 @@ class Files:
 def make(tasks: Iterable[Task]) -> None:
     """Make units one after the other.
 
+    Snakemake removes the outputs of a job that fails. So that units before a failure or a kill are
+    not lost with it, they are kept aside until the last one is done, if no store has them.
+
     Raises:
         NsgfError: an input is missing or damaged, or what the stage itself refuses.
     """
-    digests, store = Digests(), Store.configured()
+    tasks, digests, store = list(tasks), Digests(), Store.configured()
+    aside = None
+    if store is None and len(tasks) > 1:
+        name = sha256_json([str(Path.cwd()), *(task.artefacts[0] for task in tasks)])
+        store = aside = Store(state_root() / f"units-{name[:16]}")
     try:
         for task in tasks:
             _make(task, digests, store)
     finally:
         digests.keep()
+    if aside:
+        aside.remove()
 
 
 def _make(task: Task, digests: Digests, store: Store | None) -> None:

@@ -13,24 +13,11 @@ from importlib import metadata
 from pathlib import Path
 
 from nsgf.artifact import sha256_file, sha256_json, sidecar, write_json
+from nsgf.engine.code import LIBRARIES
 from nsgf.engine.task import Task
 from nsgf.private import redact
 
-VERSIONS = [
-    "torch",
-    "torchvision",
-    "geomloss",
-    "numba",
-    "llvmlite",
-    "POT",
-    "numpy",
-    "scipy",
-    "pandas",
-    "matplotlib",
-    "seaborn",
-    "clean-fid",
-    "torchcfm",
-]
+VERSIONS = [name for names in LIBRARIES.values() for name in names]
 WIDTHS = ("avx512f", "avx2", "avx", "asimd")  # of vector instructions, the widest first
 
 

@@ -58,6 +58,10 @@ class Store:
                     shutil.copyfile(path, temporary)
         write_json(self._entry(key), {"outputs": digests, "account": account})
 
+    def remove(self) -> None:
+        """Forget everything."""
+        shutil.rmtree(self._root, ignore_errors=True)
+
     def _entry(self, key: str) -> Path:
         return self._root / "work" / key[:2] / f"{key}.json"
 

@@ -5,6 +5,7 @@ given, what it reads and writes, and the code that it runs. The DAG, the command
 resuming, the store, the audit and the forecast are read from it; nothing is said a second time.
 """
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ class Task:
         outputs: artefacts that it makes, likewise.
         modules: code that it loads by name, beside what its stage imports.
         entries: lines of the registry that it rests on.
-        part: tasks of one stage, part and study share jobs.
+        part: tasks of one stage and part share jobs, which are called by it.
         study: empty where all studies share it.
         resources, threads, priority: for the scheduler; no byte depends on the first and last.
         temporary: whether its artefacts go when their last reader is done; their provenance stays.
@@ -170,20 +171,30 @@ def with_sidecars(files: Iterable[str]) -> tuple[str, ...]:
 def grouped(tasks: Iterable[Task]) -> list[Job]:
     """Tasks as jobs, `resources.units_per_job` of a part in each; a task that is there twice once.
 
-    Tasks of one part must share settings and code, because a job runs again as a whole.
+    A job runs again as a whole, so that what differs in settings or code is in different jobs,
+    even where two studies have the same part: the later one's name then ends with a digest.
     """
-    parts: dict[tuple[str, str], list[Task]] = {}
+    parts: dict[tuple[str, str, str], list[Task]] = {}
     made: set[str] = set()
     for task in tasks:
         if task.artefacts[0] not in made:
             made.add(task.artefacts[0])
-            parts.setdefault((task.stage, task.part), []).append(task)
-    return [job for (_, part), same in parts.items() for job in _chunks(part, same)]
+            key = sha256_json([task.stage, task.part, task.config, task.code])
+            parts.setdefault((task.stage, task.part, key), []).append(task)
+    found: dict[str, Job] = {}
+    for (_, part, key), same in parts.items():
+        # Names of rules and of log files: no signs that a shell or a scheduler reads.
+        name = re.sub("[,~]", "_", part).replace("=", "-")
+        chunks = _chunks(name, same)
+        if found.keys() & chunks.keys():
+            chunks = _chunks(f"{name}-{key[:6]}", same)
+        found |= chunks
+    return list(found.values())
 
 
-def _chunks(part: str, tasks: Sequence[Task]) -> list[Job]:
+def _chunks(name: str, tasks: Sequence[Task]) -> dict[str, Job]:
     size = tasks[0].resources.units_per_job
-    chunks = [tuple(tasks[i : i + size]) for i in range(0, len(tasks), size)]
     if len(tasks) == 1:
-        return [Job(part, chunks[0])]
-    return [Job(f"{part}-{k}", chunk) for k, chunk in enumerate(chunks)]
+        return {name: Job(name, tuple(tasks))}
+    chunks = (tuple(tasks[i : i + size]) for i in range(0, len(tasks), size))
+    return {f"{name}-{k}": Job(f"{name}-{k}", chunk) for k, chunk in enumerate(chunks)}
