@@ -11,7 +11,7 @@ import torch
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs, tasks
-from nsgf.engine.task import grouped
+from nsgf.engine.task import Job
 from nsgf.nets.build import build
 from nsgf.ops.plan.forecast import HERE, NO_MODEL, SCALED, SHIPPED, _of, cost, forecast
 from nsgf.ops.plan.history import Measured
@@ -126,7 +126,7 @@ def test_a_cpu_run_says_nothing_about_a_gpu():
 
 
 def test_a_stage_without_a_model_is_guessed_and_says_so():
-    (job,) = grouped([replace(tasks(QUICK)[0], stage="polish")])
+    job = Job("polish", (replace(tasks(QUICK)[0], stage="polish"),))
     found = _of(job, QUICK, {})
     assert found.source == NO_MODEL
     assert found.seconds == reference()["seconds"]["cpu"]["start default"]
