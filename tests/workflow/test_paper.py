@@ -18,7 +18,6 @@ from nsgf.engine.make import make
 from nsgf.engine.provenance import account, record
 from nsgf.metrics import features, inception
 from nsgf.shards import FEATURE_BATCH
-from nsgf.studies.images import measure
 from nsgf.threads import set_threads
 from tests.tasks import in_order
 from tests.workflow.checkout import Checkout, preset, shrink
@@ -110,7 +109,7 @@ def test_all_of_it_runs_with_tiny_networks(real_images, tmp_path, monkeypatch):
     checkout = Checkout(tmp_path, whole)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NSGF_STATE", str(tmp_path / "state"))
-    for module in (inception, features, measure):
+    for module in (inception, features):
         monkeypatch.setattr(module, "inception_available", lambda: False)
     monkeypatch.setattr(inception, "download_inception", lambda: None)
     tiny = load(f"config/{checkout.name}.yaml", Preset)
