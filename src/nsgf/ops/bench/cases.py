@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nsgf.data.problem import open_problem
+from nsgf.errors import NsgfError
 from nsgf.layout import DATA
 from nsgf.registry import DATASETS
 from nsgf.rng import stream
@@ -60,15 +61,14 @@ def inputs(case: Case, data: Path) -> tuple[Tensor, Tensor]:
     Raises:
         NsgfError: the image set's files are not in the folder `data`.
     """
-    problem, pairs = open_problem(case.dataset, data), []
+    try:
+        problem, pairs = open_problem(case.dataset, data), []
+    except NsgfError as error:
+        images = f"{DATA}/{DATASETS[case.dataset].target}/train_images.npy"
+        raise NsgfError(error.what, f"get it by: nsgf make {images}") from error
     for k in range(case.batch or 1):
         numbers = stream(SEED, "bench", case.dataset, k)
         y = problem.target(case.n, numbers)
         pairs.append((problem.source(case.n, numbers), y))
     x0, y = (torch.stack(side) for side in zip(*pairs, strict=True))
     return (x0, y) if case.batch else (x0[0], y[0])
-
-
-def how_to_fetch(case: Case) -> str:
-    """The command that fetches an image set to where it is looked for by default."""
-    return f"nsgf make {DATA}/{DATASETS[case.dataset].target}/train_images.npy"

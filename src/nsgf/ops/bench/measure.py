@@ -6,7 +6,7 @@ drifts for all. A method whose pass took longer than SLOW_S is not run again: it
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from nsgf.ops.bench.cases import Case
-from nsgf.ops.bench.methods import Method
 from nsgf.ops.bench.reference import Reference
+from nsgf.ops.bench.solvers import Method
+from nsgf.progress import bar
 
 PASS_S = 120.0  # after which a pass ends before the trajectory does
 SLOW_S = 20.0
@@ -40,30 +41,25 @@ class Measurement:
     flows: int
 
 
-def jobs(methods: Sequence[Method]) -> int:
-    """How often `measure` calls `tick`."""
-    return len(methods) * (1 + ROUNDS)
-
-
 def measure(
-    case: Case, methods: Sequence[Method], reference: Reference, tick: Callable[[], object]
+    case: Case, methods: Sequence[Method], reference: Reference, what: str
 ) -> list[Measurement]:
     """Measure `methods` side by side in float32, on the device that holds the reference.
 
     Args:
-        tick: called after each piece of work.
+        what: title of the progress bar.
     """
     passes = []
-    for method in methods:
-        passes.append(_pass_along(method, reference))
-        tick()
-    x0, y = reference.x[0].float(), reference.y.float()
     flows: list[list[float]] = [[] for _ in methods]
-    for _ in range(ROUNDS):
-        for method, (seconds, _), mine in zip(methods, passes, flows, strict=True):
-            if seconds <= SLOW_S:
-                mine += _flows(method, x0, y, case.n_steps)
-            tick()
+    with bar(len(methods) * (1 + ROUNDS), what) as progress:
+        for method in methods:
+            passes.append(_pass_along(case, method, reference))
+            progress.update()
+        for _ in range(ROUNDS):
+            for method, (seconds, _), mine in zip(methods, passes, flows, strict=True):
+                if seconds <= SLOW_S:
+                    mine += _flows(case, method, reference)
+                progress.update()
     found = []
     for method, (seconds, errors), mine in zip(methods, passes, flows, strict=True):
         per_step = median(mine) / case.n_steps if mine else seconds / len(errors)
@@ -72,13 +68,13 @@ def measure(
     return found
 
 
-def _pass_along(method: Method, reference: Reference) -> tuple[float, list[float]]:
+def _pass_along(case: Case, method: Method, reference: Reference) -> tuple[float, list[float]]:
     """Seconds of all states together, and the error at each."""
     y, start, seconds = reference.y.float(), None, 0.0
     errors: list[float] = []
     for x, exact in zip(reference.x, reference.v, strict=True):
         x, began = x.float(), _clock(y)
-        v, start = method.velocity(x, y, start)
+        v, start = method.velocity(case, x, y, start)
         seconds += _clock(y) - began
         gap = (v.double() - exact).norm(dim=(-2, -1)) / exact.norm(dim=(-2, -1))
         errors.append(float(gap.max()))
@@ -87,13 +83,14 @@ def _pass_along(method: Method, reference: Reference) -> tuple[float, list[float
     return seconds, errors
 
 
-def _flows(method: Method, x0: Tensor, y: Tensor, n_steps: int) -> list[float]:
+def _flows(case: Case, method: Method, reference: Reference) -> list[float]:
     """Seconds of each of as many flows as fit into ROUND_S, at least one."""
-    method.flow(x0, y, 1)  # caches hold what the method before left
+    x0, y = reference.x[0].float(), reference.y.float()
+    method.flow(case, x0, y, 1)  # caches hold what the method before left
     found: list[float] = []
     while sum(found) < ROUND_S:
         began = _clock(y)
-        method.flow(x0, y, n_steps)
+        method.flow(case, x0, y, case.n_steps)
         found.append(_clock(y) - began)
     return found
 

@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from nsgf.artifact import atomic
 from nsgf.ops.bench.cases import Case
 from nsgf.ops.bench.measure import Measurement
-from nsgf.ops.bench.methods import SOLVERS
+from nsgf.ops.bench.solvers import SOLVERS
 from nsgf.report.style import DPI, FONT, GREY, SMALL, look
 
 PANEL, HEIGHT = 3.6, 3.5  # inches
@@ -66,7 +66,10 @@ def _curve(axes: Axes, name: str, case: Case, points: Sequence[Measurement]) -> 
     axes.plot(*zip(*at.values(), strict=True), linewidth=1.1, markersize=3.5, label=label, **style)
     default = solver.effort(case)
     axes.plot(*at[default], markersize=7, **style)
-    above, labelled = rank % 4 < 2, []
+    corner = {"xytext": (4, 4), "ha": "left", "va": "bottom"}  # of points, where curves lie close
+    if rank % 4 >= 2:
+        corner = {"xytext": (-4, -4), "ha": "right", "va": "top"}
+    labelled = []
     for effort in sorted(at, key=lambda effort: effort != default):
         place = [math.log10(value) for value in at[effort]]
         if all(math.dist(place, other) > APART for other in labelled):
@@ -74,11 +77,9 @@ def _curve(axes: Axes, name: str, case: Case, points: Sequence[Measurement]) -> 
             axes.annotate(
                 f"{effort:g}",
                 at[effort],
-                xytext=(4, 4) if above else (-4, -4),
                 textcoords="offset points",
-                ha="left" if above else "right",
-                va="bottom" if above else "top",
                 fontsize=SMALL - 1.5,
                 color=GREY,
                 path_effects=[withStroke(linewidth=2, foreground="white")],
+                **corner,
             )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nsgf.ops.bench.cases import Case
 from nsgf.ops.bench.measure import PASS_S, Measurement
-from nsgf.ops.bench.methods import BASE, SOLVERS
+from nsgf.ops.bench.solvers import BASE, SOLVERS
 from nsgf.ops.text import columns
 
 HEAD = ("method", "effort", "ms / velocity", "max rel. error", "vs GeomLoss")
@@ -23,7 +23,7 @@ def rows(case: str, threads: int, measured: Sequence[Measurement]) -> list[dict]
     `ms_per_velocity` is milliseconds for one problem of a batch, `max_rel_error` a fraction, and
     `speedup_vs_geomloss` the ratio to GeomLoss at the paper's scaling.
     """
-    base = next(m.ms_per_velocity for m in measured if m.method.name == BASE)
+    base = _base(measured)
     return [
         {
             "case": case,
@@ -48,14 +48,17 @@ def notes(name: str, case: Case, measured: Sequence[Measurement]) -> list[str]:
     ]
 
 
-def text(
-    case: Case, solvers: Sequence[str], measured: Sequence[Measurement], found: Sequence[dict]
-) -> str:
-    """A case's table; `solvers` names the solver of each measurement, `found` are its rows."""
-    lines = [HEAD]
-    for solver, m, row in zip(solvers, measured, found, strict=True):
-        effort = f"{SOLVERS[solver].dial} {m.method.effort:g}"
+def text(name: str, case: Case, measured: Sequence[Measurement]) -> str:
+    """A case's table; a star marks what `notes` tells of."""
+    lines, base = [HEAD], _base(measured)
+    for m in measured:
+        effort = f"{SOLVERS[m.method.solver].dial} {m.method.effort:g}"
         ms = f"{m.ms_per_velocity:.4g}" + ("" if m.flows else "*")
         error = f"{m.max_rel_error:.1e}" + ("*" if m.steps < case.n_steps else "")
-        lines.append((m.method.name, effort, ms, error, f"{row['speedup_vs_geomloss']:.3g} x"))
-    return f"{found[0]['case']}: {case.text}\n{columns(lines, right=(2, 3, 4))}"
+        lines.append((m.method.name, effort, ms, error, f"{base / m.ms_per_velocity:.3g} x"))
+    return f"{name}: {case.text}\n{columns(lines, right=(2, 3, 4))}"
+
+
+def _base(measured: Sequence[Measurement]) -> float:
+    """Milliseconds of GeomLoss at the paper's scaling."""
+    return next(m.ms_per_velocity for m in measured if m.method.name == BASE)
