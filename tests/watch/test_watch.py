@@ -77,8 +77,8 @@ def test_the_queue_is_read_by_rule():
         "9|RUNNING|node2|None|my own\n10|RUNN"
     )
     assert parse_queue(text) == {
-        "moons-train-straight-0": Queued("7", "RUNNING", "node1"),
-        "mnist-train-phase-0": Queued("8", "PENDING", "(Resources)"),
+        "moons-train-straight-0": Queued("RUNNING", "node1"),
+        "mnist-train-phase-0": Queued("PENDING", "(Resources)"),
     }
 
 

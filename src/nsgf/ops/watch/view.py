@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nsgf.ops.text import duration
-from nsgf.ops.watch.state import STATES, JobState, Snapshot
+from nsgf.ops.watch.state import JobState, Snapshot
 
 SHOWN = ("running", "queued", "failed", "stopped")
 COLOURS = {"running": "green", "queued": "yellow", "failed": "red", "stopped": "red"}
@@ -14,7 +14,7 @@ HEADER = ("job", "state", "units", "step", "rate", "loss", "elapsed", "ETA", "wh
 
 def table(snapshot: Snapshot) -> RenderableType:
     """Jobs that are under way or went wrong; the others are counted in the line above."""
-    counts = ", ".join(f"{snapshot.count(s)} {s}" for s in STATES if snapshot.count(s))
+    counts = ", ".join(f"{n} {state}" for state, n in snapshot.counts().items() if n)
     times = f"{_time(snapshot.elapsed_s)} since the first job"
     times += f", {_time(snapshot.eta_s)} to go" if snapshot.eta_s is not None else ""
     what = "" if snapshot.alive else "nothing is running; "
