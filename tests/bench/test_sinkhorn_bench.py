@@ -11,10 +11,8 @@ from torch.testing import assert_close
 
 from nsgf.cli import main
 from nsgf.errors import NotConverged
-from nsgf.ops.bench import measure, peers, plot, sinkhorn
-from nsgf.ops.bench import reference as along
-from nsgf.ops.bench.cases import CASES, Case, inputs
-from nsgf.ops.bench.reference import RESIDUAL, reference
+from nsgf.ops.bench import cases, measure, plot, sinkhorn, solvers
+from nsgf.ops.bench.cases import CASES, Case, inputs, reference
 from nsgf.ops.bench.run import limited
 from nsgf.ops.bench.solvers import BASE, SCALINGS, TOLS, sweep
 
@@ -68,17 +66,17 @@ def test_the_reference_is_what_pot_converges_to(case):
     """Where Sinkhorn's iteration does converge: clusters apart would take it a million sweeps."""
     x0, y = inputs(case, None)
     exact = reference(case, x0, y)
-    assert exact.residual <= RESIDUAL
+    assert exact.residual <= cases.RESIDUAL
     assert exact.x.dtype == torch.float64
     assert_close(exact.x[1], exact.x[0] + case.step_size * exact.v[0])
     for x, v in zip(exact.x, exact.v, strict=True):
-        assert_close(v, peers.pot(x, exact.y, case.blur, 20_000), rtol=0, atol=1e-6)
+        assert_close(v, solvers.pot(x, exact.y, case.blur, 20_000), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("solver", "potential"), [("solve", "g"), ("solve_symmetric", "f")])
 @pytest.mark.parametrize("amount", [1e-7, math.nan])
 def test_a_rough_potential_is_refused(monkeypatch, solver, potential, amount):
-    real = getattr(along, solver)
+    real = getattr(cases, solver)
 
     def rough(*words):
         found = real(*words)
@@ -86,7 +84,7 @@ def test_a_rough_potential_is_refused(monkeypatch, solver, potential, amount):
         values.add_(amount * torch.randn(values.shape, dtype=torch.float64))
         return found
 
-    monkeypatch.setattr(along, solver, rough)
+    monkeypatch.setattr(cases, solver, rough)
     with pytest.raises(NotConverged, match="misses its fixed point"):
         reference(TINY, *inputs(TINY, None))
 
@@ -121,8 +119,8 @@ def test_the_plot_has_a_curve_for_each_solver_and_marks_the_tables_setting(tmp_p
     exact, solvers = reference(TINY, *inputs(TINY, None)), ("ours", "geomloss")
     methods = [method for name in solvers for method in sweep(TINY, name)]
     with limited(1):
-        curves = {"tiny": measure.measure(TINY, methods, exact, "tiny")}
-    plot.draw(tmp_path / "a.png", curves, {"tiny": TINY}, "1 thread")
+        curves = [measure.measure(TINY, methods, exact, "tiny")]
+    plot.draw(tmp_path / "a.png", curves, "1 thread")
     lines = panels[0].get_lines()
     assert [len(line.get_xdata()) for line in lines] == [len(TOLS), 1, len(SCALINGS), 1]
     assert (tmp_path / "a.png").stat().st_size > 10_000
@@ -160,11 +158,11 @@ def test_the_number_of_threads_outlives_our_solvers_first_run():
 
 
 def test_ott_jax_agrees_where_it_is_installed():
-    if reason := peers.ott_missing(torch.device("cpu")):
+    if reason := solvers.ott_missing(torch.device("cpu")):
         pytest.skip(reason)
     for case in (TINY, BATCH):
         x0, y = inputs(case, None)
-        found = peers.ott(x0, y, case.blur, 1e-5)
+        found = solvers.ott(x0, y, case.blur, 1e-5)
         assert_close(found.double(), reference(case, x0, y).v[0], rtol=0, atol=1e-3)
 
 

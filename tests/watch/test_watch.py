@@ -6,9 +6,8 @@ import subprocess
 import pytest
 
 from nsgf.cli import main
-from nsgf.ops.watch.bars import Bar, last_bar, tail
 from nsgf.ops.watch.events import read_events
-from nsgf.ops.watch.queue import Queued, parse_queue, squeue
+from nsgf.ops.watch.signs import Bar, Queued, last_bar, parse_queue, squeue, tail
 from nsgf.ops.watch.state import STATES
 from tests.workflow.checkout import Checkout
 

@@ -28,7 +28,7 @@ from nsgf.data.problem import ImageProblem, Minibatch
 from nsgf.device import pick
 from nsgf.errors import NsgfError
 from nsgf.flows.gram import gram_flow
-from nsgf.flows.pool import read_meta
+from nsgf.flows.pool import read_arrays, read_meta
 
 INDEX = {"target.npy": np.int64, "mirrored.npy": np.bool_, "starts.npy": np.int64}
 ENTRIES = ("columns.npy", "weights.npy")
@@ -141,13 +141,7 @@ class Shard:
     """
 
     def __init__(self, folder: Path, problem: ImageProblem):
-        try:
-            names = (*INDEX, *ENTRIES)
-            arrays = [np.lib.format.open_memmap(folder / n, "r") for n in names]
-        except (OSError, ValueError, EOFError) as error:
-            raise NsgfError(
-                f"pool shard '{folder}' cannot be read: {error}", "remove it and run again"
-            ) from error
+        arrays = read_arrays(folder, (*INDEX, *ENTRIES))
         self._target, self._mirrored, self._starts, self._columns, self._weights = arrays
         meta = read_meta(folder)
         self._step_size, self._names, self._first = meta["step_size"], meta["stream"], meta["first"]

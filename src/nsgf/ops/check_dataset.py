@@ -8,6 +8,7 @@ import contextlib
 import io
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,8 +32,6 @@ N, SEED = 512, 0  # points that a law is judged by, and the stream that draws th
 SPREADS = (0.05, 50.0)
 BLUR = {True: 1.0, False: 0.5}  # of the presets, for image sets and for 2-D laws
 
-Check = tuple[str, Callable[[], str]]  # its name; it returns a remark or raises
-
 
 def run(name: str, data: Path, registry: Path | None = None) -> None:
     """Check data set `name` and print one line a check; a failed check ends the list.
@@ -48,9 +47,8 @@ def run(name: str, data: Path, registry: Path | None = None) -> None:
     spec = lookup(DATASETS, name, "data set")
     with tempfile.TemporaryDirectory(prefix="nsgf-check-") as folder:
         here = data if not spec.is_image or (data / spec.target).is_dir() else Path(folder, "data")
-        checks = _image(spec, here, registry or images.REGISTRY) if spec.is_image else _planar(spec)
-        pool = ("flow", lambda: _pool(name, spec.is_image, here, Path(folder)))
-        for title, check in (*checks, pool):
+        checks = _checks(name, spec, here, Path(folder), registry or images.REGISTRY)
+        for title, check in checks:
             try:
                 print(f"{title:<8} ok      {check()}", flush=True)
             except Exception as error:  # the researcher's own code may raise anything
@@ -58,6 +56,22 @@ def run(name: str, data: Path, registry: Path | None = None) -> None:
                 print(f"{title:<8} FAILED  {told.what}; mend: {told.mend}", flush=True)
                 raise NsgfError(f"data set '{name}' failed check '{title}'", told.mend) from error
     print(f"data set '{name}' is fit for a run")
+
+
+def _checks(
+    name: str, spec: Dataset, data: Path, folder: Path, registry: Path
+) -> Iterator[tuple[str, Callable[[], str]]]:
+    """What is checked, in turn: its name, and what returns a remark or raises."""
+    if spec.is_image:
+        files = (spec.target, data / spec.target, registry)
+        yield "entry", partial(_image_entry, spec, registry)
+        yield "bytes", partial(_bytes, *files)
+        yield "labels", partial(_labels, *files)
+    else:
+        yield "entry", partial(_planar_entry, spec)
+        yield "source", partial(_law, spec.source)
+        yield "target", partial(_law, spec.target)
+    yield "flow", partial(_pool, name, spec.is_image, data, folder)
 
 
 def _told(error: Exception) -> NsgfError:
@@ -80,12 +94,6 @@ def _labelled(spec: Dataset) -> str:
 
 
 # ------------------------------------------------------------------------------- 2-D laws
-
-
-def _planar(spec: Dataset) -> Iterator[Check]:
-    yield "entry", lambda: _planar_entry(spec)
-    yield "source", lambda: _law(spec.source)
-    yield "target", lambda: _law(spec.target)
 
 
 def _planar_entry(spec: Dataset) -> str:
@@ -123,12 +131,6 @@ def _law(law: str) -> str:
 
 
 # ------------------------------------------------------------------------------ image sets
-
-
-def _image(spec: Dataset, data: Path, registry: Path) -> Iterator[Check]:
-    yield "entry", lambda: _image_entry(spec, registry)
-    yield "bytes", lambda: _bytes(spec.target, data / spec.target, registry)
-    yield "labels", lambda: _labels(spec.target, data / spec.target, registry)
 
 
 def _image_entry(spec: Dataset, registry: Path) -> str:

@@ -13,12 +13,10 @@ from nsgf.device import pick
 from nsgf.engine import provenance
 from nsgf.engine.code import code_of
 from nsgf.errors import NsgfError
-from nsgf.ops.bench.cases import CASES, SEED, Case, inputs
-from nsgf.ops.bench.measure import measure
+from nsgf.ops.bench.cases import CASES, SEED, Case, inputs, reference
+from nsgf.ops.bench.measure import FOOT, measure, notes, rows, text
 from nsgf.ops.bench.plot import draw
-from nsgf.ops.bench.reference import reference
 from nsgf.ops.bench.solvers import SOLVERS, sweep, table_methods
-from nsgf.ops.bench.table import FOOT, notes, rows, text
 from nsgf.private import redact
 from nsgf.registry import DATASETS, lookup
 
@@ -60,27 +58,27 @@ def compare(
     count = f"{threads} thread" + "s" * (threads != 1)
     print(f"Sinkhorn velocities: {count} of {machine}, torch {torch.__version__}")
     able = _able(solvers, where)
-    found, remarks, curves = [], [], {}
+    found, remarks, curves = [], [], []
     for name, case in chosen.items():
         try:
             exact = reference(case, *(points.to(where) for points in inputs(case, data)))
             measured = measure(case, table_methods(case, able), exact, f"bench {name}")
             if plot and name in CURVES:
                 several = [method for solver in able for method in sweep(case, solver)]
-                curves[name] = measure(case, several, exact, f"curves {name}")
+                curves.append(measure(case, several, exact, f"curves {name}"))
         except NsgfError as error:
             print(f"left out: case {name}: {error.what}; {error.mend}")
             continue
         found += rows(name, threads, measured)
-        remarks += notes(name, case, measured)
-        print(f"{text(name, case, measured)}\n", flush=True)
+        remarks += notes(name, measured)
+        print(f"{text(name, measured)}\n", flush=True)
         if json:  # after every case: a long run that ends early keeps what it has
             write_json(json, found)
     if not found:
         raise NsgfError("no case could run", "read the lines above, or choose a 2-D case")
     print("\n".join([*(f"* {remark}" for remark in remarks), FOOT]))
     if curves:
-        draw(plot, curves, chosen, f"{count}, {machine}")
+        draw(plot, curves, f"{count}, {machine}")
     facts = {"machine": machine, "threads": threads, "device": str(where), "notes": remarks}
     for path in filter(None, (json, curves and plot)):
         _record(path, chosen, facts, data)

@@ -13,9 +13,8 @@ from nsgf.engine.task import Job
 from nsgf.ops.plan.history import stored
 from nsgf.ops.plan.schedule import Limits, together
 from nsgf.ops.timing import timing
-from nsgf.ops.watch.bars import Bar, last_bar, tail
 from nsgf.ops.watch.events import Events, read_events
-from nsgf.ops.watch.queue import Queued
+from nsgf.ops.watch.signs import Bar, Queued, last_bar, tail
 
 OVER = ("done", "kept")
 STATES = ("running", "queued", "failed", "stopped", "waiting", *OVER)
