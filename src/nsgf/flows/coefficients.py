@@ -61,11 +61,9 @@ class Writer:
         }
         self._count = int(self._index["starts.npy"][done - 1, -1]) if done else 0
         self._raw = {name: (folder / name).with_suffix(".raw") for name in ENTRIES}
-        for name, dtype in self._types.items():
-            self._raw[name].touch()
-            with self._raw[name].open("r+b") as handle:
-                handle.truncate(self._count * dtype.itemsize)  # what a kill left beyond the curve
         self._streams = {name: path.open("ab") for name, path in self._raw.items()}
+        for name, dtype in self._types.items():  # a kill leaves more than the curve counts
+            self._streams[name].truncate(self._count * dtype.itemsize)
 
     def put(self, first: int, ends: Sequence[Minibatch]) -> tuple[Tensor, Tensor, float]:
         """Solve and store the flows of minibatches `first`, `first` + 1, ...
