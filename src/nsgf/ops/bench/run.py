@@ -6,9 +6,7 @@ import os
 from collections.abc import Iterator
 
 from nsgf.errors import NsgfError
-
-# Read by libraries when they are first imported; NPROC is XLA's.
-VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
+from nsgf.threads import set_threads
 
 
 def run(what: str, threads: int, **options) -> None:
@@ -42,7 +40,8 @@ def limited(threads: int) -> Iterator[None]:
     if not 1 <= threads <= cores:
         raise NsgfError(f"cannot measure with {threads} threads", f"give 1 to {cores}")
     before = dict(os.environ)
-    os.environ |= dict.fromkeys(VARIABLES, str(threads))
+    set_threads(threads)
+    os.environ["NPROC"] = str(threads)  # XLA's
     import torch
 
     threads_before, pools = torch.get_num_threads(), contextlib.nullcontext()
