@@ -94,18 +94,28 @@ def sidecar(path: Path) -> Path:
     return Path(f"{path}{SIDECAR}")
 
 
+@contextlib.contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Around the reading of a file of ours.
+
+    Raises:
+        NsgfError: `what`, missing or damaged, cannot be read.
+    """
+    try:
+        yield
+    except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile) as error:
+        mend = "remove it and run make reproduce again"
+        raise NsgfError(f"{what} cannot be read: {error}", mend) from error
+
+
 def read_json(path: Path):
     """The value in a JSON file.
 
     Raises:
         NsgfError: the file is missing or damaged.
     """
-    try:
+    with readable(f"'{path}'"):
         return json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        raise NsgfError(
-            f"'{path}' cannot be read: {error}", "remove it and run make reproduce again"
-        ) from error
 
 
 def read_kept_json(path: Path) -> object | None:
@@ -128,15 +138,11 @@ def read_npy(path: Path, mapped: bool = False) -> "np.ndarray":
     """
     import numpy as np
 
-    try:
+    with readable(f"'{path}'"):
         if mapped:  # copy on write: torch warns of memory that it may not write
             return np.lib.format.open_memmap(path, mode="c")
         with Path(path).open("rb") as handle:  # np.load would open a zip archive too
             return np.lib.format.read_array(handle, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise NsgfError(
-            f"'{path}' cannot be read: {error}", "remove it and run make reproduce again"
-        ) from error
 
 
 def read_npz(path: Path, name: str) -> "np.ndarray":
@@ -147,10 +153,5 @@ def read_npz(path: Path, name: str) -> "np.ndarray":
     """
     import numpy as np
 
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return stored[name]
-    except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile) as error:
-        raise NsgfError(
-            f"'{path}' cannot be read: {error}", "remove it and run make reproduce again"
-        ) from error
+    with readable(f"'{path}'"), np.load(path, allow_pickle=False) as stored:
+        return stored[name]

@@ -120,7 +120,7 @@ COMMANDS: dict[str, tuple[str, str, Setup]] = {
     "watch": ("nsgf.ops.watch.run", "show the jobs of a run until it ends", _watch),
     "audit": ("nsgf.ops.audit.run", "check every number back to its bytes and command", _audit),
     "dag": ("nsgf.ops.dag", "show the stages of a preset, with counts, or draw them", _dag),
-    "check": ("nsgf.ops.check", "validate a preset and count its jobs", _preset),
+    "check": ("nsgf.ops.dag", "validate a preset and count its jobs", _preset),
     "check-dataset": (
         "nsgf.ops.check_dataset",
         "validate a data set that you have added",

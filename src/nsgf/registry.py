@@ -161,7 +161,7 @@ NETS = {
 BACKENDS = {
     "newton": "nsgf.ot.newton_backend",
     "geomloss": "nsgf.ot.geomloss_backend",
-    "geomloss-online": "nsgf.ot.geomloss_online_backend",
+    "geomloss-online": "nsgf.ot.geomloss_backend",
     "flash-sinkhorn": "nsgf.ot.flash_sinkhorn_backend",
 }
 # Stages of the DAG, in the direction of the data: each a module of nsgf.stages.

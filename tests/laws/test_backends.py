@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from nsgf.errors import NsgfError
 from nsgf.flows import sinkhorn_flow
-from nsgf.ot import geomloss_online_backend, newton, velocity
+from nsgf.ot import geomloss_backend, newton, velocity
 from nsgf.ot.coupling import couple, half_squared_distance
 from tests.laws.clouds import CLOSE, TOL, both, cloud
 
@@ -92,7 +92,7 @@ def test_a_backend_of_fixed_effort_is_flagged_and_not_refused():
 
 def test_a_backend_that_is_not_installed_says_so(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    geomloss_online_backend._require_keops.cache_clear()
+    geomloss_backend._loss.cache_clear()
     with pytest.raises(NsgfError, match="'geomloss-online' needs KeOps"):
         velocity(POINTS, POINTS, 0.5, backend="geomloss-online")
 

@@ -43,7 +43,7 @@ def test_effnet_features_lead_to_the_packages_own_logits():
     from efficientnet_lite_pytorch import EfficientNet
 
     images = pictures(5)
-    found = build("effnet_lite0").features(images, batch_size=2, progress=False)
+    found = build("effnet_lite0").features(images, batch_size=2)
     theirs = EfficientNet.from_name("efficientnet-lite0").eval()
     path = EfficientnetLite0ModelFile.get_model_file_path()
     theirs.load_state_dict(torch.load(path, weights_only=True))
@@ -57,8 +57,8 @@ def test_effnet_features_lead_to_the_packages_own_logits():
 def test_effnet_takes_grey_as_three_equal_channels_and_resizes():
     extractor = build("effnet_lite0", size=32)
     grey = pictures(3, channels=1, side=28)
-    one = extractor.features(grey.numpy(), progress=False)
-    assert_allclose(one, extractor.features(grey.repeat(1, 3, 1, 1), progress=False))
+    one = extractor.features(grey.numpy())
+    assert_allclose(one, extractor.features(grey.repeat(1, 3, 1, 1)))
     assert one.shape == (3, 1280)
     assert extractor.protocol == "bilinear 32 px, (x - 127)/128"
 

@@ -12,8 +12,12 @@ from torch import nn
 from nsgf.artifact import sha256_file
 from nsgf.errors import NsgfError
 from nsgf.metrics.extractor import INCEPTION_SHA256
-from nsgf.metrics.features import download_inception, inception, inception_available
-from nsgf.metrics.inception import _accepted
+from nsgf.metrics.inception import (
+    _accepted,
+    download_inception,
+    inception,
+    inception_available,
+)
 from nsgf.metrics.weights import INCEPTION_FILE
 
 MODES = ("clean", "legacy_tensorflow")
@@ -151,7 +155,7 @@ def test_inception_features_are_those_of_clean_fid_on_a_folder(
     theirs = get_folder_features(
         str(tmp_path), model, num_workers=0, device=cpu, mode=mode, verbose=False
     )
-    ours = inception(mode=mode).features(images, batch_size=4, progress=False)
+    ours = inception(mode=mode).features(images, batch_size=4)
     assert ours.shape == (6, 2048)
     assert ours.dtype == np.float32
     assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
@@ -160,7 +164,7 @@ def test_inception_features_are_those_of_clean_fid_on_a_folder(
 @pytest.mark.parametrize("mode", MODES)
 def test_inception_probabilities_are_the_modules_without_output_bias(mode, standin):
     images = pictures(4)
-    found = inception(mode=mode).probabilities(images, progress=False)
+    found = inception(mode=mode).probabilities(images)
     assert found.shape == (4, 1008)
     assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
     if mode == "legacy_tensorflow":

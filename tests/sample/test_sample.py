@@ -11,6 +11,7 @@ from nsgf.config.sample import SampleStage
 from nsgf.errors import NsgfError
 from nsgf.sample import flow, straight, two_phase
 from nsgf.sample.counted import Counted
+from nsgf.sample.files import write_set
 from nsgf.sample.ode import integrate_adaptive, integrate_steps, steps_for
 from nsgf.sample.run import Task, draw_all
 
@@ -111,15 +112,15 @@ class Still(nn.Module):
         return torch.zeros_like(x)
 
 
-def test_nfe_is_what_passed_through_the_networks(run):
+def test_nfe_is_what_passed_through_the_networks(run, tmp_path):
     omega, n = 0.1, 8
     networks = {"velocity": Still(), "straight": Still(), "phase": Predictor()}
     drawn = run(two_phase, task("nsgf++", networks, n, omega=omega))
     handover = torch.linspace(0, 0.9, n)
     steps = two_phase.straight_steps(handover, omega)
-    assert drawn.cost.nfe == pytest.approx(5 + steps.double().mean().item())
-    assert drawn.cost.most == 5 + int(steps.max())
-    assert drawn.cost.summary()["handover_mean"] == pytest.approx(0.45, abs=1e-6)
+    assert drawn.nfe == pytest.approx(5 + steps.double().mean().item())
+    assert drawn.most == 5 + int(steps.max())
+    assert write_set(tmp_path / "a.npy", [drawn])["handover_mean"] == pytest.approx(0.45, abs=1e-6)
     assert torch.equal(drawn.x, starts(n))  # nothing moved
 
 
@@ -143,7 +144,7 @@ def test_the_flow_takes_its_own_steps_and_keeps_its_path(run):
 
     drawn = run(flow, task("nsgf", {"velocity": Right()}, nfe=5))
     assert_close(drawn.x, starts() + 1.0)  # 5 steps of 0.2
-    assert drawn.cost.nfe == drawn.cost.most == 5
+    assert drawn.nfe == drawn.most == 5
     assert drawn.path.shape == (6, 2, 2)
     assert drawn.times[:, 0].tolist() == [-5, -4, -3, -2, -1, 0]
     assert_close(drawn.path[-1], drawn.x[:2])
@@ -157,17 +158,17 @@ def test_a_flow_is_not_run_at_another_nfe(run):
 @pytest.mark.parametrize(("solver", "nfe"), [("euler", 6), ("rk4", 8)])
 def test_fixed_nfe_is_spent_exactly(run, solver, nfe):
     drawn = run(straight, task("fm", {"straight": Still()}, nfe=nfe, solver=solver))
-    assert drawn.cost.nfe == drawn.cost.most == nfe
+    assert drawn.nfe == drawn.most == nfe
     assert_close(drawn.times[-1], torch.ones(2))
 
 
 def test_adaptive_nfe_is_counted_not_computed(run):
     field = Field()
     drawn = run(straight, task("fm", {"straight": field}, nfe=1, solver="dopri5"))
-    assert drawn.cost.nfe > 6
+    assert drawn.nfe > 6
     counted = Counted(field)
     integrate_adaptive(counted, starts()[:3], torch.zeros(3), 1e-5)
-    assert drawn.cost.most >= counted.calls
+    assert drawn.most >= counted.calls
 
 
 def test_rk4_cannot_spend_a_number_that_four_does_not_divide():
@@ -188,7 +189,7 @@ def test_batches_do_not_change_samples(run):
         ),
     )
     assert_close(small.x, large.x)
-    assert small.cost.nfe == large.cost.nfe
+    assert small.nfe == large.nfe
 
 
 def test_a_killed_run_goes_on_after_its_last_batch(tmp_path, capsys):
@@ -206,4 +207,4 @@ def test_a_killed_run_goes_on_after_its_last_batch(tmp_path, capsys):
     assert "resumed again at step 2" in capsys.readouterr().out
     assert torch.equal(again.x, whole.x)
     assert torch.equal(again.path, whole.path)
-    assert again.cost.nfe == whole.cost.nfe
+    assert again.nfe == whole.nfe

@@ -6,9 +6,8 @@ import subprocess
 import pytest
 
 from nsgf.cli import main
-from nsgf.ops.watch.bars import Bar, last_bar, tail
 from nsgf.ops.watch.events import read_events
-from nsgf.ops.watch.queue import Queued, parse_queue, squeue
+from nsgf.ops.watch.signs import Bar, Queued, last_bar, parse_queue, squeue, tail
 from nsgf.ops.watch.state import STATES
 from tests.workflow.checkout import Checkout
 
@@ -77,8 +76,8 @@ def test_the_queue_is_read_by_rule():
         "9|RUNNING|node2|None|my own\n10|RUNN"
     )
     assert parse_queue(text) == {
-        "moons-train-straight-0": Queued("7", "RUNNING", "node1"),
-        "mnist-train-phase-0": Queued("8", "PENDING", "(Resources)"),
+        "moons-train-straight-0": Queued("RUNNING", "node1"),
+        "mnist-train-phase-0": Queued("PENDING", "(Resources)"),
     }
 
 

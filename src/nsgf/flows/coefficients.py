@@ -28,7 +28,7 @@ from nsgf.data.problem import ImageProblem, Minibatch
 from nsgf.device import pick
 from nsgf.errors import NsgfError
 from nsgf.flows.gram import gram_flow
-from nsgf.flows.pool import read_meta
+from nsgf.flows.pool import read_arrays, read_meta
 
 INDEX = {"target.npy": np.int64, "mirrored.npy": np.bool_, "starts.npy": np.int64}
 ENTRIES = ("columns.npy", "weights.npy")
@@ -61,11 +61,9 @@ class Writer:
         }
         self._count = int(self._index["starts.npy"][done - 1, -1]) if done else 0
         self._raw = {name: (folder / name).with_suffix(".raw") for name in ENTRIES}
-        for name, dtype in self._types.items():
-            self._raw[name].touch()
-            with self._raw[name].open("r+b") as handle:
-                handle.truncate(self._count * dtype.itemsize)  # what a kill left beyond the curve
         self._streams = {name: path.open("ab") for name, path in self._raw.items()}
+        for name, dtype in self._types.items():  # a kill leaves more than the curve counts
+            self._streams[name].truncate(self._count * dtype.itemsize)
 
     def put(self, first: int, ends: Sequence[Minibatch]) -> tuple[Tensor, Tensor, float]:
         """Solve and store the flows of minibatches `first`, `first` + 1, ...
@@ -141,13 +139,7 @@ class Shard:
     """
 
     def __init__(self, folder: Path, problem: ImageProblem):
-        try:
-            names = (*INDEX, *ENTRIES)
-            arrays = [np.lib.format.open_memmap(folder / n, "r") for n in names]
-        except (OSError, ValueError, EOFError) as error:
-            raise NsgfError(
-                f"pool shard '{folder}' cannot be read: {error}", "remove it and run again"
-            ) from error
+        arrays = read_arrays(folder, (*INDEX, *ENTRIES))
         self._target, self._mirrored, self._starts, self._columns, self._weights = arrays
         meta = read_meta(folder)
         self._step_size, self._names, self._first = meta["step_size"], meta["stream"], meta["first"]

@@ -17,6 +17,7 @@ from nsgf.config.pool import PoolStage
 from nsgf.data.problem import Minibatch, Problem
 from nsgf.errors import NsgfError
 from nsgf.flows.minibatch import trajectories
+from nsgf.flows.pool import read_arrays
 from nsgf.registry import STORAGES
 
 FILES = STORAGES["points"].files
@@ -73,12 +74,7 @@ class Shard:
 
     def __init__(self, folder: Path, problem: Problem):
         d = math.prod(problem.shape)
-        try:
-            x, v = (np.lib.format.open_memmap(folder / name, "r") for name in FILES)
-        except (OSError, ValueError, EOFError) as error:
-            raise NsgfError(
-                f"pool shard '{folder}' cannot be read: {error}", "remove it and run again"
-            ) from error
+        x, v = read_arrays(folder, FILES)
         if x.shape != v.shape or x.ndim != 4 or x.shape[-1] != d or not math.prod(x.shape):
             raise NsgfError(
                 f"pool shard '{folder}' holds {x.shape[-1]}-d points of shape {x.shape};"

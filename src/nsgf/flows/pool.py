@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from nsgf.artifact import readable
 from nsgf.data.problem import Problem
-from nsgf.errors import NsgfError
 from nsgf.registry import SHARD_META, STORAGES, Storage, lookup, module_of
 
 CURVE_HEADER = "batch,step,divergence,marginal_error\n"
@@ -97,15 +97,21 @@ def read_meta(shard: Path) -> dict:
     Raises:
         NsgfError: it is missing or damaged.
     """
-    try:
+    with readable(f"pool shard '{shard}'"):
         meta = json.loads((shard / SHARD_META).read_text())
         if missing := {"storage", "steps", "step_size", "first", "stream"} - set(meta):
             raise ValueError(f"{SHARD_META} lacks {', '.join(sorted(missing))}")
-    except (OSError, ValueError) as error:
-        raise NsgfError(
-            f"pool shard '{shard}' cannot be read: {error}", "remove it and run again"
-        ) from error
     return meta
+
+
+def read_arrays(shard: Path, names: Sequence[str]) -> list[np.ndarray]:
+    """Arrays of a shard by the names of their files, memory-mapped.
+
+    Raises:
+        NsgfError: one is missing or damaged.
+    """
+    with readable(f"pool shard '{shard}'"):
+        return [np.lib.format.open_memmap(shard / name, "r") for name in names]
 
 
 def draw_indices(n: int, generator: Generator, batches: int, pool) -> tuple[np.ndarray, ...]:

@@ -49,36 +49,32 @@ class Extractor:
             return {"frechet": self.fid_name, "score": "is"}[kind]
         return {"frechet": "fd", "kernel": "kid", "score": "score"}[kind] + f"_{self.name}"
 
-    def features(
-        self, images: Tensor | np.ndarray, batch_size: int = FEATURE_BATCH, progress: bool = True
-    ) -> np.ndarray:
+    def features(self, images: Tensor | np.ndarray, batch_size: int = FEATURE_BATCH) -> np.ndarray:
         """Features (n, d) float32 of uint8 images (n, c, h, w), c = 1 or 3, values 0 to 255.
 
         Raises:
             ValueError: images of another type or shape.
         """
-        return self._rows(self.embed, images, batch_size, progress)
+        return self._rows(self.embed, images, batch_size)
 
     def probabilities(
-        self, images: Tensor | np.ndarray, batch_size: int = FEATURE_BATCH, progress: bool = True
+        self, images: Tensor | np.ndarray, batch_size: int = FEATURE_BATCH
     ) -> np.ndarray:
-        """Class probabilities (n, k) float32 of uint8 images (n, c, h, w), c = 1 or 3.
+        """Class probabilities (n, k) float32 of such images.
 
         Raises:
             ValueError: images of another type or shape, or an extractor without classes.
         """
         if self.classify is None:
             raise ValueError(f"extractor {self.name} has no class probabilities")
-        return self._rows(self.classify, images, batch_size, progress)
+        return self._rows(self.classify, images, batch_size)
 
-    def _rows(self, function: Map, images, batch_size: int, progress: bool) -> np.ndarray:
+    def _rows(self, function: Map, images, batch_size: int) -> np.ndarray:
         from tqdm import tqdm
 
         images = _checked(images)
         rows = []
-        bar = tqdm(
-            total=len(images), desc=self.name, unit="img", file=sys.stderr, disable=not progress
-        )
+        bar = tqdm(total=len(images), desc=self.name, unit="img", file=sys.stderr)
         # TF32 would make features depend on the graphics card in the third decimal.
         exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
         with bar, torch.no_grad(), exact:

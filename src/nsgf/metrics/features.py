@@ -11,19 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from nsgf.metrics.extractor import Extractor, rgb, verify
-from nsgf.metrics.inception import download_inception, inception, inception_available
+from nsgf.metrics.inception import inception
 from nsgf.registry import lookup
-
-__all__ = [
-    "EXTRACTORS",
-    "Extractor",
-    "build",
-    "classifier",
-    "download_inception",
-    "effnet_lite0",
-    "inception",
-    "inception_available",
-]
 
 EFFNET_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 

@@ -8,6 +8,7 @@ import contextlib
 import io
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,8 +32,6 @@ N, SEED = 512, 0  # points that a law is judged by, and the stream that draws th
 SPREADS = (0.05, 50.0)
 BLUR = {True: 1.0, False: 0.5}  # of the presets, for image sets and for 2-D laws
 
-Check = tuple[str, Callable[[], str]]  # its name; it returns a remark or raises
-
 
 def run(name: str, data: Path, registry: Path | None = None) -> None:
     """Check data set `name` and print one line a check; a failed check ends the list.
@@ -47,132 +46,121 @@ def run(name: str, data: Path, registry: Path | None = None) -> None:
     """
     spec = lookup(DATASETS, name, "data set")
     with tempfile.TemporaryDirectory(prefix="nsgf-check-") as folder:
-        checks = _image if spec.is_image else _planar
-        for title, check in checks(name, spec, Path(data), Path(folder), registry):
+        here = data if not spec.is_image or (data / spec.target).is_dir() else Path(folder, "data")
+        checks = _checks(name, spec, here, Path(folder), registry or images.REGISTRY)
+        for title, check in checks:
             try:
                 print(f"{title:<8} ok      {check()}", flush=True)
             except Exception as error:  # the researcher's own code may raise anything
-                what, mend = _explained(error)
-                print(f"{title:<8} FAILED  {what}; mend: {mend}", flush=True)
-                raise NsgfError(f"data set '{name}' failed check '{title}'", mend) from error
+                told = error if isinstance(error, NsgfError) else _told(error)
+                print(f"{title:<8} FAILED  {told.what}; mend: {told.mend}", flush=True)
+                raise NsgfError(f"data set '{name}' failed check '{title}'", told.mend) from error
     print(f"data set '{name}' is fit for a run")
 
 
-def _explained(error: Exception) -> tuple[str, str]:
-    if isinstance(error, NsgfError):
-        return error.what, error.mend
-    what = f"it raised {type(error).__name__}: {error}"
-    return what, "call its function by hand and mend it; docs/extend.md says what it is given"
+def _checks(
+    name: str, spec: Dataset, data: Path, folder: Path, registry: Path
+) -> Iterator[tuple[str, Callable[[], str]]]:
+    """What is checked, in turn: its name, and what returns a remark or raises."""
+    if spec.is_image:
+        files = (spec.target, data / spec.target, registry)
+        yield "entry", partial(_image_entry, spec, registry)
+        yield "bytes", partial(_bytes, *files)
+        yield "labels", partial(_labels, *files)
+    else:
+        yield "entry", partial(_planar_entry, spec)
+        yield "source", partial(_law, spec.source)
+        yield "target", partial(_law, spec.target)
+    yield "flow", partial(_pool, name, spec.is_image, data, folder)
+
+
+def _told(error: Exception) -> NsgfError:
+    return NsgfError(
+        f"it raised {type(error).__name__}: {error}",
+        "call its function by hand and mend it; docs/extend.md says what it is given",
+    )
+
+
+def _demand(holds: bool, what: str, mend: str) -> None:
+    """Raise unless `holds`."""
+    if not holds:
+        raise NsgfError(what, mend)
+
+
+def _labelled(spec: Dataset) -> str:
+    mend = "give the name that tables and figures print"
+    _demand(bool(spec.label.strip()), "the label is empty", mend)
+    return f"label '{spec.label}'"
 
 
 # ------------------------------------------------------------------------------- 2-D laws
 
 
-def _planar(name: str, spec: Dataset, data: Path, folder: Path, _) -> Iterator[Check]:
-    yield "entry", lambda: _planar_entry(spec)
-    for side in ("source", "target"):
-        yield side, lambda side=side: _law(getattr(spec, side))
-    yield "flow", lambda: _pool(name, data, folder, "points")
-
-
 def _planar_entry(spec: Dataset) -> str:
-    if spec.shape != (2,):
-        raise NsgfError(
-            f"shape {spec.shape} is neither (2,) nor (channels, height, width)",
-            "write (2,) for a 2-D law",
-        )
-    return f"label '{_label(spec)}', {spec.source} to {spec.target}"
-
-
-def _label(spec: Dataset) -> str:
-    if not spec.label.strip():
-        raise NsgfError("the label is empty", "give the name that tables and figures print")
-    return spec.label
+    what = f"shape {spec.shape} is neither (2,) nor (channels, height, width)"
+    _demand(spec.shape == (2,), what, "write (2,) for a 2-D law")
+    return f"{_labelled(spec)}, {spec.source} to {spec.target}"
 
 
 def _law(law: str) -> str:
     """Demands on a law's sampler: form, streams and scale."""
+
+    def draw(k: int, n: int = N) -> Tensor:
+        return sample(law, n, stream(SEED, "check-dataset", k))
+
     mend = f"correct the sampler of '{law}'"
-    points = _draw(law, 0)
+    drawn = f"{mend}: draw from the generator that it is given, and from nothing else"
     for n in (1, 7, N):
-        got = _draw(law, 0, n)
-        if not isinstance(got, Tensor) or got.shape != (n, 2) or got.dtype != torch.float32:
-            form = f"{got.dtype} {tuple(got.shape)}" if isinstance(got, Tensor) else type(got)
-            raise NsgfError(f"{n} points are {form}", f"{mend}: float32 of shape (n, 2)")
-    if not points.isfinite().all():
-        raise NsgfError("some points are not finite", mend)
-    if not torch.equal(points, _draw(law, 0)):
-        raise NsgfError(
-            "the same random stream gives other points",
-            f"{mend}: draw from the generator that it is given, and from nothing else",
+        points = draw(0, n)
+        form = (
+            f"{points.dtype} {tuple(points.shape)}" if isinstance(points, Tensor) else type(points)
         )
-    if torch.equal(points, _draw(law, 1)):
-        raise NsgfError(
-            "different random streams give the same points",
-            f"{mend}: draw from the generator that it is given",
-        )
+        fits = form == f"torch.float32 ({n}, 2)"
+        _demand(fits, f"{n} points are {form}", f"{mend}: float32 of shape (n, 2)")
+    _demand(bool(points.isfinite().all()), "some points are not finite", mend)
+    _demand(torch.equal(points, draw(0)), "the same random stream gives other points", drawn)
+    alike = torch.equal(points, draw(1))
+    _demand(not alike, "different random streams give the same points", drawn)
     spread = float((points - points.mean(0)).square().sum(1).mean().sqrt())
-    if not SPREADS[0] <= spread <= SPREADS[1]:
-        raise NsgfError(
-            f"its spread is {spread:.3g}, outside {SPREADS[0]:g} to {SPREADS[1]:g}",
-            "scale the points; flow.blur of the presets is 0.5 in the same units",
-        )
+    _demand(
+        SPREADS[0] <= spread <= SPREADS[1],
+        f"its spread is {spread:.3g}, outside {SPREADS[0]:g} to {SPREADS[1]:g}",
+        "scale the points; flow.blur of the presets is 0.5 in the same units",
+    )
     return f"float32 (n, 2), spread {spread:.2f}"
-
-
-def _draw(law: str, k: int, n: int = N) -> Tensor:
-    return sample(law, n, stream(SEED, "check-dataset", k))
 
 
 # ------------------------------------------------------------------------------ image sets
 
 
-def _image(
-    name: str, spec: Dataset, data: Path, folder: Path, registry: Path | None
-) -> Iterator[Check]:
-    registry = registry or images.REGISTRY
-    here = data if (data / spec.target).is_dir() else folder / "data"
-    yield "entry", lambda: _image_entry(spec, registry)
-    yield "bytes", lambda: _bytes(spec, here, registry)
-    yield "labels", lambda: _labels(spec, here / spec.target, registry)
-    yield "flow", lambda: _pool(name, here, folder, "coefficients")
-
-
 def _image_entry(spec: Dataset, registry: Path) -> str:
     entry = images.describe(spec.target, registry)
-    if entry.shape != spec.shape:
-        raise NsgfError(
-            f"its shape is {spec.shape} in registry.py, but {entry.shape} in {registry.name}",
-            "write the same (channels, height, width) in both",
-        )
-    return f"label '{_label(spec)}', {len(entry.sources)} sources"
+    what = f"its shape is {spec.shape} in registry.py, but {entry.shape} in {registry.name}"
+    _demand(entry.shape == spec.shape, what, "write the same (channels, height, width) in both")
+    return f"{_labelled(spec)}, {len(entry.sources)} sources"
 
 
-def _bytes(spec: Dataset, data: Path, registry: Path) -> str:
-    folder = data / spec.target
+def _bytes(name: str, folder: Path, registry: Path) -> str:
     if folder.is_dir():
-        images.verify(spec.target, folder, registry)
+        images.verify(name, folder, registry)
         return f"{folder} holds what the digests say"
-    source = images.fetch(spec.target, folder, registry=registry)
+    source = images.fetch(name, folder, registry=registry)
     return f"what {source} gives is what the digests say"
 
 
-def _labels(spec: Dataset, folder: Path, registry: Path) -> str:
-    classes = set(range(images.describe(spec.target, registry).classes))
+def _labels(name: str, folder: Path, registry: Path) -> str:
+    classes = set(range(images.describe(name, registry).classes))
+    mend = f"correct `classes` in {registry.name}, or the choice of images and labels"
     counts = []
     for split in ("train", "test"):
         x, labels = arrays.load(folder, split)
         found = set(labels.tolist())
-        if beyond := sorted(found - classes):
-            raise NsgfError(
-                f"{split} has label {beyond[0]}, but classes are 0 to {len(classes) - 1}",
-                f"correct `classes` in {registry.name}, or the labels",
-            )
-        if absent := sorted(classes - found):
-            raise NsgfError(
-                f"{split} has no image of class {absent[0]}",
-                f"correct `classes` in {registry.name}, or the choice of images",
-            )
+        beyond, absent = (
+            ", ".join(map(str, sorted(s))) for s in (found - classes, classes - found)
+        )
+        what = f"{split} has label {beyond}, but classes are 0 to {len(classes) - 1}"
+        _demand(not beyond, what, mend)
+        _demand(not absent, f"{split} has no image of class {absent}", mend)
         counts.append(f"{len(x)} {split}")
     return f"{' and '.join(counts)} images, all {len(classes)} classes in both"
 
@@ -180,20 +168,21 @@ def _labels(spec: Dataset, folder: Path, registry: Path) -> str:
 # ------------------------------------------------------------------------------ both kinds
 
 
-def _pool(name: str, data: Path, folder: Path, storage: str) -> str:
+def _pool(name: str, is_image: bool, data: Path, folder: Path) -> str:
     """Build the smallest pool, which must descend, and read rows of it back."""
+    storage = "coefficients" if is_image else "points"
     settings = PoolStage(
-        flow=Flow(steps=3, step_size=0.3, blur=BLUR[storage == "coefficients"]),
+        flow=Flow(steps=3, step_size=0.3, blur=BLUR[is_image]),
         pool=Pool(batch_size=64, batches=2, storage=storage),
         seed=SEED,
         compute=Compute(device="cpu"),
     )
     outputs = {n: Path(p) for n, p in shard_files(str(folder / "pool"), settings).items()}
-    images = [data / DATASETS[name].target / "train_images.npy"] if DATASETS[name].is_image else []
-    files = Files({"data": images}, outputs, folder)
+    held = [data / DATASETS[name].target / "train_images.npy"] if is_image else []
+    files = Files({"data": held}, outputs, folder)
     with contextlib.redirect_stderr(io.StringIO()):  # its bar would break the lines of checks
         build_pool.make(settings, {"dataset": name, "seed": SEED, "shard": 0}, files)
     drawn = open_pool([folder / "pool"], open_problem(name, data)).draw(32, stream(SEED, "rows"))
-    if not (drawn.x.isfinite().all() and drawn.v.isfinite().all()):
-        raise NsgfError("a pool made from it holds points that are not finite", "mend the sampler")
+    finite = bool(drawn.x.isfinite().all() and drawn.v.isfinite().all())
+    _demand(finite, "a pool made from it holds points that are not finite", "mend the sampler")
     return "a small Sinkhorn flow descends; its pool can be read"

@@ -1,4 +1,4 @@
-"""`nsgf dag`: the stages of a preset, what each reads, and how many jobs and units it has."""
+"""`nsgf dag` and `nsgf check`: the stages of a preset, what each reads, its jobs and units."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,9 +11,14 @@ from nsgf.engine.task import Job
 from nsgf.registry import STAGES
 
 
-def run(preset: Path, picture: Path | None) -> None:
-    """Print a line a stage, or draw stages as boxes with arrows along the data."""
+def run(preset: Path, picture: Path | None = None) -> None:
+    """Print a line a stage, or draw stages as boxes with arrows along the data.
+
+    Raises:
+        NsgfError: the preset is not possible.
+    """
     every = jobs(load(preset, Preset))
+    print(f"{preset}: {len(every)} jobs")
     rows = summary(every)
     for stage, (count, units, before) in rows.items():
         after = f"  after {', '.join(before)}" if before else ""

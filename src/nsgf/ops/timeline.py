@@ -21,7 +21,7 @@ def run(preset: Path) -> None:
         f"{job.name},{job.stage},{t.start - first:.1f},{t.end - first:.1f},{t.peak_mb or 0:.0f}"
         for job, t in ran
     ]
-    folder = Path(Layout(f"results/{whole.name}").root) / "timings"
+    folder = Path(Layout(f"results/{whole.name}").path("timings"))
     head = "job,stage,start_s,end_s,peak_rss_mb"
     write_text(folder / "timeline.csv", "\n".join([head, *lines, ""]))
     _draw(ran, first, folder / "timeline.png", whole.title)

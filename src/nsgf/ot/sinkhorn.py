@@ -83,8 +83,9 @@ def velocity(
         )
     if start is not None and not bool(start.isfinite().all()):
         raise NsgfError("start is not finite", "look for nan and inf in it")
-    across = solver.across(x_batch, y_batch, blur, tol=tol, scaling=scaling, start=start)
-    within = solver.within(x_batch, blur, tol=tol, scaling=scaling)
+    effort = {"tol": tol, "scaling": scaling, "backend": backend}
+    across = solver.across(x_batch, y_batch, blur, start=start, **effort)
+    within = solver.within(x_batch, blur, **effort)
     energy = across.cost - within.cost / 2
     if not bool(energy.isfinite().all()):
         raise NsgfError("x or y is not finite", "look for nan and inf in them")
@@ -138,7 +139,7 @@ def self_cost(
         NotConverged, NsgfError: as `velocity`.
     """
     batch, _ = checked(y, y, blur, tol)
-    within = _backend(backend).within(batch, blur, tol=tol, scaling=scaling)
+    within = _backend(backend).within(batch, blur, tol=tol, scaling=scaling, backend=backend)
     if not flag and backend not in FIXED_EFFORT:
         demand(within.marginal_error, tol)
     return within.cost.reshape(y.shape[:-2])

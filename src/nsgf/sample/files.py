@@ -11,39 +11,42 @@ import numpy as np
 import torch
 
 from nsgf.artifact import atomic, read_npy, read_npz, write_json, write_npy
-from nsgf.sample.cost import Cost
-from nsgf.sample.run import Samples
+from nsgf.sample.run import Batch, total
 
 SET = (".npy", ".npz", ".json")
 PART = (".npy", ".npz")
 
 
-def write_set(out: Path, parts: Sequence[Samples]) -> dict[str, float]:
-    """Write consecutive parts as one set, beside `out` (.npy); returns its cost."""
-    cost = Cost.total([part.cost for part in parts]).summary()
+def write_set(out: Path, parts: Sequence[Batch]) -> dict[str, float]:
+    """Write consecutive parts as one set, beside `out` (.npy).
+
+    Returns: its cost: mean and largest NFE, and where there is a hand-over its time and its own
+    evaluations.
+    """
+    whole, n = total(parts), sum(len(part.x) for part in parts)
+    cost = {"nfe": whole["rows"] / n, "nfe_max": whole["most"]}
+    if len(whole["handover"]):
+        mean, sd = float(whole["handover"].mean()), float(whole["handover"].std())
+        cost |= {"handover_mean": mean, "handover_sd": sd, "predictor_evaluations": 1.0}
     with atomic(out) as temporary:
         write_npy(temporary, *(part.x.numpy() for part in parts))
     with atomic(out.with_suffix(".npz")) as temporary:
-        np.savez(temporary, path=parts[0].path.numpy(), times=parts[0].times.numpy())
+        np.savez(temporary, path=whole["path"].numpy(), times=whole["times"].numpy())
     write_json(out.with_suffix(".json"), cost)
     return cost
 
 
-def write_part(out: Path, part: Samples) -> None:
+def write_part(out: Path, part: Batch) -> None:
     """Write a part of a set, beside `out` (.npy)."""
     with atomic(out) as temporary:
         write_npy(temporary, part.x.numpy())
-    numbers = {"rows": part.cost.rows, "most": part.cost.most}
-    arrays = {"handover": part.cost.handover, "path": part.path, "times": part.times}
     with atomic(out.with_suffix(".npz")) as temporary:
-        np.savez(temporary, **numbers, **{name: a.numpy() for name, a in arrays.items()})
+        np.savez(temporary, **{name: np.asarray(value) for name, value in total([part]).items()})
 
 
-def read_part(path: Path) -> Samples:
+def read_part(path: Path) -> Batch:
     """What `write_part` wrote; the samples stay on disk until they are used."""
-    x, beside = torch.from_numpy(read_npy(path, mapped=True)), path.with_suffix(".npz")
-    handover, kept, times = (
-        torch.from_numpy(read_npz(beside, name)) for name in ("handover", "path", "times")
-    )
+    beside = path.with_suffix(".npz")
+    tensors = (torch.from_numpy(read_npz(beside, name)) for name in ("handover", "path", "times"))
     rows, most = (int(read_npz(beside, name)) for name in ("rows", "most"))
-    return Samples(x, Cost(len(x), rows, most, handover), kept, times)
+    return Batch(torch.from_numpy(read_npy(path, mapped=True)), rows, most, *tensors)

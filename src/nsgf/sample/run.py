@@ -4,7 +4,7 @@ A sampler is a module with `draw(task, x0, path) -> Batch`: it moves one batch o
 and counts what it evaluates.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from nsgf.config.sample import SampleStage
 from nsgf.engine.state import keep, read_kept
-from nsgf.sample.cost import Cost
 
 
 @dataclass(frozen=True)
@@ -31,38 +30,45 @@ class Task:
         return net
 
 
+def _none() -> Tensor:
+    return torch.empty(0)
+
+
 @dataclass(frozen=True)
 class Batch:
-    """A batch of samples and its cost.
+    """Consecutive samples, and what they cost in numbers that add up.
 
     Attributes:
         x: (n, d), data units.
         rows: evaluations of velocity fields, summed over samples.
         most: evaluations of the sample that needed most.
         handover: predicted time of each sample where a method has one, (n,) or (0,).
+        path: (steps + 1, m, d), states of the first m samples of a set; (0,) elsewhere.
+        times: (steps + 1, m), interpolation time of each state; NSGF steps count from -T to 0.
     """
 
     x: Tensor
     rows: int
     most: int
-    handover: Tensor = field(default_factory=lambda: torch.empty(0))
+    handover: Tensor = field(default_factory=_none)
+    path: Tensor = field(default_factory=_none)
+    times: Tensor = field(default_factory=_none)
+
+    @property
+    def nfe(self) -> float:
+        """Evaluations of velocity fields a sample, mean."""
+        return self.rows / len(self.x)
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Consecutive samples, their cost, and the whole path of the first few.
-
-    Attributes:
-        x: (n, d), data units.
-        cost: evaluations and hand-over times.
-        path: (steps + 1, m, d), states of the first m samples.
-        times: (steps + 1, m), interpolation time of each state; NSGF steps count from -T to 0.
-    """
-
-    x: Tensor
-    cost: Cost
-    path: Tensor
-    times: Tensor
+def total(batches: Sequence[Batch]) -> dict:
+    """All fields of consecutive batches together but their samples; the path is the first one's."""
+    return {
+        "rows": sum(batch.rows for batch in batches),
+        "most": max(batch.most for batch in batches),
+        "handover": torch.cat([batch.handover for batch in batches]),
+        "path": batches[0].path,
+        "times": batches[0].times,
+    }
 
 
 class StatePath:
@@ -85,7 +91,7 @@ def draw_all(
     state: Path,
     what: str,
     progress: Callable[[int], object],
-) -> Samples:
+) -> Batch:
     """Run a sampler over all starting points.
 
     Args:
@@ -108,7 +114,8 @@ def draw_all(
             _keep(files[k], draw(task, start, path), path)
             done[k] = read_kept(files[k])
         progress(len(start))
-    return _together(done)
+    batches = [Batch(**body) for body in done]
+    return Batch(torch.cat([batch.x for batch in batches]), **total(batches))
 
 
 def _keep(file: Path, batch: Batch, path: StatePath | None) -> None:
@@ -116,12 +123,3 @@ def _keep(file: Path, batch: Batch, path: StatePath | None) -> None:
     if path:
         body |= {"path": torch.stack(path.x), "times": torch.stack(path.t)}
     keep(file, body)
-
-
-def _together(batches: list[dict]) -> Samples:
-    return Samples(
-        x=torch.cat([b["x"] for b in batches]),
-        cost=Cost.total([Cost(len(b["x"]), b["rows"], b["most"], b["handover"]) for b in batches]),
-        path=batches[0]["path"],
-        times=batches[0]["times"],
-    )

@@ -48,6 +48,6 @@ def make(settings: SampleStage, unit, files) -> dict:
     drawn = [read_part(path) for path in paths]
     for k, part in enumerate(drawn):
         rows = shard_rows(k, len(paths), sampling.n_samples, sampling.batch_size)
-        if part.cost.n != rows.stop - rows.start:
-            raise unusable(paths[k], f"it holds {part.cost.n} samples")
+        if len(part.x) != rows.stop - rows.start:
+            raise unusable(paths[k], f"it holds {len(part.x)} samples")
     return write_set(files.outputs["samples"], drawn)

@@ -1,4 +1,4 @@
-"""Time and error of methods on one case.
+"""Time and error of methods on one case, for people and as JSON.
 
 First each method passes along the reference trajectory, which gives its errors and warms it up.
 Then whole flows are timed in ROUNDS, every method in each, so that a machine that drifts in speed
@@ -6,94 +6,108 @@ drifts for all. A method whose pass took longer than SLOW_S is not run again: it
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from statistics import median
 
 import torch
 from torch import Tensor
 
-from nsgf.ops.bench.cases import Case
-from nsgf.ops.bench.methods import Method
-from nsgf.ops.bench.reference import Reference
+from nsgf.ops.bench.cases import Case, Reference
+from nsgf.ops.bench.solvers import BASE, SOLVERS, Method
+from nsgf.ops.text import columns
+from nsgf.progress import bar
 
 PASS_S = 120.0  # after which a pass ends before the trajectory does
 SLOW_S = 20.0
 ROUNDS, ROUND_S = 3, 0.7
+HEAD = ("method", "effort", "ms / velocity", "max rel. error", "vs GeomLoss")
+FOOT = (
+    "ms per velocity: a whole flow's time over its steps, median over flows, in a batch for one "
+    "problem.\nerror: the largest |v - v*| / |v*| at the states of a float64 trajectory whose "
+    "potentials are converged to 1e-9.\nours computes the divergence too and starts each step from "
+    "the last; POT works in float64, the others in float32.\nOn images ours is timed through inner "
+    "products; its error is that of the same solver from points, 3e-5 apart over a flow."
+)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measurement:
     """One method on one case.
 
     Attributes:
-        ms_per_velocity: median over flows of time / steps, for one problem of a batch.
-        max_rel_error: largest |v - v*|_F / |v*|_F of any step and problem.
-        steps: states of the trajectory at which the method was tried, count.
-        flows: timed runs, count; 0 if the pass itself was the timing.
+        errors: |v - v*|_F / |v*|_F at each state of the trajectory that was tried, of the worst
+            problem.
+        pass_s: seconds of these states together.
+        flows: seconds of whole flows; none if the pass itself was the timing.
     """
 
+    case: Case
     method: Method
-    ms_per_velocity: float
-    max_rel_error: float
-    steps: int
-    flows: int
+    errors: list[float] = field(default_factory=list)
+    pass_s: float = 0.0
+    flows: list[float] = field(default_factory=list)
 
+    @property
+    def ms_per_velocity(self) -> float:
+        """Median over flows of time / steps, for one problem of a batch."""
+        flow_s, steps = self.pass_s, len(self.errors)
+        if self.flows:
+            flow_s, steps = median(self.flows), self.case.n_steps
+        return 1e3 * flow_s / steps / (self.case.batch or 1)
 
-def jobs(methods: Sequence[Method]) -> int:
-    """How often `measure` calls `tick`."""
-    return len(methods) * (1 + ROUNDS)
+    @property
+    def max_rel_error(self) -> float:
+        """Of any step and problem."""
+        return max(self.errors)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the pass ended before the trajectory did."""
+        return len(self.errors) < self.case.n_steps
 
 
 def measure(
-    case: Case, methods: Sequence[Method], reference: Reference, tick: Callable[[], object]
+    case: Case, methods: Sequence[Method], reference: Reference, what: str
 ) -> list[Measurement]:
     """Measure `methods` side by side in float32, on the device that holds the reference.
 
     Args:
-        tick: called after each piece of work.
+        what: title of the progress bar.
     """
-    passes = []
-    for method in methods:
-        passes.append(_pass_along(method, reference))
-        tick()
-    x0, y = reference.x[0].float(), reference.y.float()
-    flows: list[list[float]] = [[] for _ in methods]
-    for _ in range(ROUNDS):
-        for method, (seconds, _), mine in zip(methods, passes, flows, strict=True):
-            if seconds <= SLOW_S:
-                mine += _flows(method, x0, y, case.n_steps)
-            tick()
-    found = []
-    for method, (seconds, errors), mine in zip(methods, passes, flows, strict=True):
-        per_step = median(mine) / case.n_steps if mine else seconds / len(errors)
-        ms = 1e3 * per_step / (case.batch or 1)
-        found.append(Measurement(method, ms, max(errors), len(errors), len(mine)))
+    found = [Measurement(case, method) for method in methods]
+    with bar(len(found) * (1 + ROUNDS), what) as progress:
+        for one in found:
+            _pass_along(one, reference)
+            progress.update()
+        for _ in range(ROUNDS):
+            for one in found:
+                if one.pass_s <= SLOW_S:
+                    one.flows += _flows(case, one.method, reference)
+                progress.update()
     return found
 
 
-def _pass_along(method: Method, reference: Reference) -> tuple[float, list[float]]:
-    """Seconds of all states together, and the error at each."""
-    y, start, seconds = reference.y.float(), None, 0.0
-    errors: list[float] = []
+def _pass_along(one: Measurement, reference: Reference) -> None:
+    y, start = reference.y.float(), None
     for x, exact in zip(reference.x, reference.v, strict=True):
         x, began = x.float(), _clock(y)
-        v, start = method.velocity(x, y, start)
-        seconds += _clock(y) - began
+        v, start = one.method.velocity(one.case, x, y, start)
+        one.pass_s += _clock(y) - began
         gap = (v.double() - exact).norm(dim=(-2, -1)) / exact.norm(dim=(-2, -1))
-        errors.append(float(gap.max()))
-        if seconds > PASS_S:
+        one.errors.append(float(gap.max()))
+        if one.pass_s > PASS_S:
             break
-    return seconds, errors
 
 
-def _flows(method: Method, x0: Tensor, y: Tensor, n_steps: int) -> list[float]:
+def _flows(case: Case, method: Method, reference: Reference) -> list[float]:
     """Seconds of each of as many flows as fit into ROUND_S, at least one."""
-    method.flow(x0, y, 1)  # caches hold what the method before left
+    x0, y = reference.x[0].float(), reference.y.float()
+    method.flow(case, x0, y, 1)  # caches hold what the method before left
     found: list[float] = []
     while sum(found) < ROUND_S:
         began = _clock(y)
-        method.flow(x0, y, n_steps)
+        method.flow(case, x0, y, case.n_steps)
         found.append(_clock(y) - began)
     return found
 
@@ -103,3 +117,50 @@ def _clock(tensor: Tensor) -> float:
     if tensor.is_cuda:
         torch.cuda.synchronize(tensor.device)
     return time.perf_counter()
+
+
+def rows(case: str, threads: int, measured: Sequence[Measurement]) -> list[dict]:
+    """Rows of one case, as --json has them; `BASE` is among the methods.
+
+    `ms_per_velocity` is milliseconds for one problem of a batch, `max_rel_error` a fraction, and
+    `speedup_vs_geomloss` the ratio to GeomLoss at the paper's scaling.
+    """
+    base = _base(measured)
+    return [
+        {
+            "case": case,
+            "method": m.method.name,
+            "threads": threads,
+            "ms_per_velocity": m.ms_per_velocity,
+            "max_rel_error": m.max_rel_error,
+            "speedup_vs_geomloss": base / m.ms_per_velocity,
+        }
+        for m in measured
+    ]
+
+
+def notes(name: str, measured: Sequence[Measurement]) -> list[str]:
+    """What was measured on less than repeated whole flows, a line each."""
+    cut = f", cut off after {PASS_S:.0f} s"
+    return [
+        f"{name}, {m.method.name}: time and error from one pass over {len(m.errors)} of the "
+        f"{m.case.n_steps} steps{cut if m.is_cut else ''}"
+        for m in measured
+        if not m.flows
+    ]
+
+
+def text(name: str, measured: Sequence[Measurement]) -> str:
+    """A case's table; a star marks what `notes` tells of."""
+    lines, base = [HEAD], _base(measured)
+    for m in measured:
+        effort = f"{SOLVERS[m.method.solver].dial} {m.method.effort:g}"
+        ms = f"{m.ms_per_velocity:.4g}" + ("" if m.flows else "*")
+        error = f"{m.max_rel_error:.1e}" + ("*" if m.is_cut else "")
+        lines.append((m.method.name, effort, ms, error, f"{base / m.ms_per_velocity:.3g} x"))
+    return f"{name}: {measured[0].case.text}\n{columns(lines, right=(2, 3, 4))}"
+
+
+def _base(measured: Sequence[Measurement]) -> float:
+    """Milliseconds of GeomLoss at the paper's scaling."""
+    return next(m.ms_per_velocity for m in measured if m.method.name == BASE)

@@ -1,7 +1,7 @@
 """Error against time: a curve for each solver over its efforts, a panel for each case."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from nsgf.artifact import atomic
-from nsgf.ops.bench.cases import Case
 from nsgf.ops.bench.measure import Measurement
-from nsgf.ops.bench.methods import SOLVERS
+from nsgf.ops.bench.solvers import SOLVERS
 from nsgf.report.style import DPI, FONT, GREY, SMALL, look
 
 PANEL, HEIGHT = 3.6, 3.5  # inches
@@ -22,35 +21,29 @@ APART = 0.1  # decades between two labelled points of a curve
 
 
 @look()
-def draw(
-    path: Path,
-    curves: Mapping[str, Sequence[Measurement]],
-    cases: Mapping[str, Case],
-    machine: str,
-) -> None:
+def draw(path: Path, curves: Sequence[Sequence[Measurement]], machine: str) -> None:
     """Write the plot, a .png or .pdf.
 
     Args:
         path: where to.
-        curves: by case, measurements whose methods carry their solver's name, solver by solver.
-        cases: the cases by name.
+        curves: of each case, solver by solver.
         machine: threads and processor, for the title.
     """
     figure = Figure(figsize=(PANEL * len(curves), HEIGHT), layout="constrained")
     panels = figure.subplots(1, len(curves), squeeze=False, sharey=True)[0]
-    for axes, (name, measured) in zip(panels, curves.items(), strict=True):
-        _panel(axes, cases[name], measured)
+    for axes, measured in zip(panels, curves, strict=True):
+        _panel(axes, measured)
     panels[0].set_ylabel("largest relative error along the flow")
     figure.suptitle(f"Sinkhorn velocities, {machine}", fontsize=FONT)
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=DPI[path.suffix[1:]])
 
 
-def _panel(axes: Axes, case: Case, measured: Sequence[Measurement]) -> None:
-    for name, group in groupby(measured, key=lambda m: m.method.name):
-        _curve(axes, name, case, list(group))
+def _panel(axes: Axes, measured: Sequence[Measurement]) -> None:
+    for name, group in groupby(measured, key=lambda m: m.method.solver):
+        _curve(axes, name, list(group))
     axes.set(xscale="log", yscale="log", xlabel="milliseconds per velocity")
-    axes.set_title(case.text, fontsize=SMALL)
+    axes.set_title(measured[0].case.text, fontsize=SMALL)
     axes.margins(0.12)
     axes.grid(which="major", color="#e6e6e6", linewidth=0.5)
     axes.tick_params(which="both", length=2, width=0.5, color=GREY, left=True, bottom=True)
@@ -58,15 +51,18 @@ def _panel(axes: Axes, case: Case, measured: Sequence[Measurement]) -> None:
     legend.get_title().set_fontsize(SMALL)
 
 
-def _curve(axes: Axes, name: str, case: Case, points: Sequence[Measurement]) -> None:
+def _curve(axes: Axes, name: str, points: Sequence[Measurement]) -> None:
     solver, rank = SOLVERS[name], list(SOLVERS).index(name)
     style = {"color": seaborn.color_palette("colorblind")[rank], "marker": MARKERS[rank]}
     at = {m.method.effort: (m.ms_per_velocity, m.max_rel_error) for m in points}
     label = f"{solver.label} ({solver.dial})"
     axes.plot(*zip(*at.values(), strict=True), linewidth=1.1, markersize=3.5, label=label, **style)
-    default = solver.effort(case)
+    default = solver.effort(points[0].case)
     axes.plot(*at[default], markersize=7, **style)
-    above, labelled = rank % 4 < 2, []
+    corner = {"xytext": (4, 4), "ha": "left", "va": "bottom"}  # of points, where curves lie close
+    if rank % 4 >= 2:
+        corner = {"xytext": (-4, -4), "ha": "right", "va": "top"}
+    labelled = []
     for effort in sorted(at, key=lambda effort: effort != default):
         place = [math.log10(value) for value in at[effort]]
         if all(math.dist(place, other) > APART for other in labelled):
@@ -74,11 +70,9 @@ def _curve(axes: Axes, name: str, case: Case, points: Sequence[Measurement]) -> 
             axes.annotate(
                 f"{effort:g}",
                 at[effort],
-                xytext=(4, 4) if above else (-4, -4),
                 textcoords="offset points",
-                ha="left" if above else "right",
-                va="bottom" if above else "top",
                 fontsize=SMALL - 1.5,
                 color=GREY,
                 path_effects=[withStroke(linewidth=2, foreground="white")],
+                **corner,
             )

@@ -7,106 +7,93 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from nsgf.artifact import sha256_file, sidecar, write_json
 from nsgf.device import pick
 from nsgf.engine import provenance
 from nsgf.engine.code import code_of
 from nsgf.errors import NsgfError
-from nsgf.ops.bench.cases import CASES, SEED, Case, how_to_fetch, inputs
-from nsgf.ops.bench.measure import jobs, measure
-from nsgf.ops.bench.methods import SOLVERS, absent, sweep, table_methods
+from nsgf.ops.bench.cases import CASES, SEED, Case, inputs, reference
+from nsgf.ops.bench.measure import FOOT, measure, notes, rows, text
 from nsgf.ops.bench.plot import draw
-from nsgf.ops.bench.reference import reference
-from nsgf.ops.bench.table import FOOT, notes, rows, text
+from nsgf.ops.bench.solvers import SOLVERS, sweep, table_methods
 from nsgf.private import redact
-from nsgf.progress import bar
 from nsgf.registry import DATASETS, lookup
 
 CURVES = ("2d-blur0.5", "mnist")  # cases of the plot
+FORMS = (".png", ".pdf")
 
 
 def compare(
+    threads: int,
     json: Path | None,
     plot: Path | None,
-    threads: int,
     cases: Sequence[str] | None,
-    peers: Sequence[str] | None,
+    solvers: Sequence[str] | None,
     data: Path,
     device: str,
 ) -> None:
-    """As `nsgf.ops.bench.run.run`, in a process whose libraries have `threads` threads."""
-    where = pick(device)
+    """Measure, print a table for each case, and write what is asked for.
+
+    Args:
+        threads: that this process's libraries have.
+        json: where to write the rows.
+        plot: where to draw error against time, .png or .pdf.
+        cases: names of cases, default all.
+        solvers: peers beside ours and GeomLoss, default all that can run.
+        data: folder of the image sets; a case without its images is left out, and said so.
+        device: cpu, cuda or auto.
+
+    Raises:
+        NsgfError: an unknown case or solver, nothing that can be plotted, or no case could run.
+    """
     chosen = {name: lookup(CASES, name, "case of the benchmark") for name in cases or CASES}
-    machine, left_out = provenance.machine()["processor"], absent(where)
+    if plot and plot.suffix not in FORMS:
+        raise NsgfError(f"cannot draw '{plot}'", f"end its name in {' or '.join(FORMS)}")
+    if plot and not set(chosen) & set(CURVES):
+        raise NsgfError("there is nothing to plot", f"add --cases {CURVES[0]}")
+    where, machine = pick(device), provenance.machine()["processor"]
     if where.type == "cuda":
         machine += f" with {torch.cuda.get_device_name(where)}"
-    print(f"Sinkhorn velocities: {_count(threads)} of {machine}, torch {torch.__version__}")
-    print("".join(f"left out: {SOLVERS[name].label}: {why}\n" for name, why in left_out.items()))
-    problems = _problems(chosen, data, where)
-    if plot and not set(problems) & set(CURVES):
-        raise NsgfError("there is nothing to plot", f"add --cases {CURVES[0]}")
+    count = f"{threads} thread" + "s" * (threads != 1)
+    print(f"Sinkhorn velocities: {count} of {machine}, torch {torch.__version__}")
+    able = _able(solvers, where)
+    found, remarks, curves = [], [], []
+    for name, case in chosen.items():
+        try:
+            exact = reference(case, *(points.to(where) for points in inputs(case, data)))
+            measured = measure(case, table_methods(case, able), exact, f"bench {name}")
+            if plot and name in CURVES:
+                several = [method for solver in able for method in sweep(case, solver)]
+                curves.append(measure(case, several, exact, f"curves {name}"))
+        except NsgfError as error:
+            print(f"left out: case {name}: {error.what}; {error.mend}")
+            continue
+        found += rows(name, threads, measured)
+        remarks += notes(name, measured)
+        print(f"{text(name, measured)}\n", flush=True)
+        if json:  # after every case: a long run that ends early keeps what it has
+            write_json(json, found)
+    if not found:
+        raise NsgfError("no case could run", "read the lines above, or choose a 2-D case")
+    print("\n".join([*(f"* {remark}" for remark in remarks), FOOT]))
+    if curves:
+        draw(plot, curves, f"{count}, {machine}")
+    facts = {"machine": machine, "threads": threads, "device": str(where), "notes": remarks}
+    for path in filter(None, (json, curves and plot)):
+        _record(path, chosen, facts, data)
+
+
+def _able(peers: Sequence[str] | None, device: torch.device) -> list[str]:
+    """Ours, GeomLoss and the peers that are asked for; it says why others cannot run."""
     asked = {"ours", "geomloss", *(SOLVERS if peers is None else peers)}
     for name in asked:
         lookup(SOLVERS, name, "solver of the benchmark")
-    solvers = [name for name in SOLVERS if name in asked and name not in left_out]
-    found, remarks, curves = [], [], {}
-    with bar(_work(problems, solvers, plot), "bench") as progress:
-        for name, (x0, y) in problems.items():
-            case = chosen[name]
-            try:
-                exact = reference(case, x0, y)
-                progress.update()
-                names, methods = zip(*table_methods(case, solvers), strict=True)
-                measured = measure(case, methods, exact, progress.update)
-                mine = rows(name, threads, measured)
-                progress.write(text(case, names, measured, mine) + "\n")
-                if plot and name in CURVES:
-                    several = [m for solver in solvers for m in sweep(case, solver)]
-                    curves[name] = measure(case, several, exact, progress.update)
-            except NsgfError as error:
-                progress.write(f"left out: case {name}: {error.what}\n")
-                continue
-            found += mine
-            remarks += notes(name, case, measured)
-            if json:  # after every case: a long run that ends early keeps what it has
-                write_json(json, found)
-    if not found:
-        raise NsgfError("no case could be measured", "read the lines above")
-    print("\n".join([*(f"* {remark}" for remark in remarks), FOOT]))
-    facts = {"machine": machine, "threads": threads, "device": str(where), "notes": remarks}
-    if json:
-        _record(json, chosen, facts, data)
-    if plot and curves:
-        draw(plot, curves, chosen, f"{_count(threads)}, {machine}")
-        _record(plot, chosen, facts, data)
-
-
-def _problems(
-    chosen: Mapping[str, Case], data: Path, device: torch.device
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """Starting points and targets of the cases whose data are there."""
-    found = {}
-    for name, case in chosen.items():
-        try:
-            found[name] = tuple(points.to(device) for points in inputs(case, data))
-        except NsgfError as error:
-            print(f"left out: case {name}: {error.what}; get it by: {how_to_fetch(case)}")
-    if not found:
-        raise NsgfError(
-            f"no case could run: the images of {', '.join(chosen)} are missing",
-            "fetch them as said above, or choose a 2-D case",
-        )
-    return found
-
-
-def _work(problems: Mapping[str, object], solvers: Sequence[str], plot: Path | None) -> int:
-    """Pieces of work, for the progress bar."""
-    every = [1 + jobs(table_methods(CASES[name], solvers)) for name in problems]
-    drawn = [CASES[name] for name in problems if plot and name in CURVES]
-    every += [jobs(sweep(case, solver)) for case in drawn for solver in solvers]
-    return sum(every)
+    why = {name: solver.missing(device) for name, solver in SOLVERS.items()}
+    print(
+        "".join(f"left out: {SOLVERS[n].label}: {reason}\n" for n, reason in why.items() if reason)
+    )
+    return [name for name in SOLVERS if name in asked and not why[name]]
 
 
 def _record(path: Path, chosen: Mapping[str, Case], facts: dict, data: Path) -> None:
@@ -123,7 +110,3 @@ def _record(path: Path, chosen: Mapping[str, Case], facts: dict, data: Path) -> 
     }
     named = {"artefact": path.name, "sha256": sha256_file(path)}
     write_json(sidecar(path), about | provenance.account(facts) | named)
-
-
-def _count(threads: int) -> str:
-    return f"{threads} thread" + "s" * (threads != 1)

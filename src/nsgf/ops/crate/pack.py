@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,13 +48,10 @@ def _folder(text: str, files: list[str], out: Path) -> None:
     if out.exists():
         raise NsgfError(f"'{out}' exists", "name another folder, or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)
-    half = out.with_name(f".{out.name}.tmp")
-    shutil.rmtree(half, ignore_errors=True)
-    try:
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
+        half = Path(beside, out.name)
         for path in files:
             (half / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, half / path)
         (half / METADATA).write_text(text)
         half.replace(out)
-    finally:
-        shutil.rmtree(half, ignore_errors=True)

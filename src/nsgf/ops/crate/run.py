@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsgf.errors import NsgfError
-from nsgf.ops.crate.describe import describe
+from nsgf.ops.crate.describe import Description
 from nsgf.ops.crate.finished import Finished, finished_run
 from nsgf.ops.crate.pack import pack
 from nsgf.private import leaks
@@ -27,7 +27,7 @@ def run(preset: Path, out: Path, without: Sequence[str] = (), agent: str | None 
     """
     finished = finished_run(preset, without)
     _refuse_private(finished)
-    pack(describe(finished, agent), finished.files, out)
+    pack(Description(finished, agent).whole(), finished.files, out)
     print(f"{out}: {len(finished.files)} files, {len(finished.left_out)} more by digest")
 
 

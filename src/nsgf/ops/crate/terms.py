@@ -1,5 +1,6 @@
 """Addresses that the profiles prescribe, and the formats of our files."""
 
+import mimetypes
 from pathlib import PurePosixPath
 
 RO_CRATE = "1.1"  # the version that the profiles of workflow runs rest on
@@ -14,29 +15,28 @@ BIOSCHEMAS = "https://bioschemas.org/profiles"
 WORKFLOW_RUN = "https://w3id.org/ro/terms/workflow-run#"
 # Not in RO-Crate 1.1's context. Spelt out here, the crate needs no second context.
 EXTRA_TERMS = {term: f"{WORKFLOW_RUN}{term}" for term in ("sha256", "resourceUsage")}
+# Properties whose values are entities, named by their @id.
+LINKS = frozenset(
+    (
+        *("about", "additionalProperty", "agent", "author", "conformsTo", "exampleOfWork"),
+        *("hasPart", "input", "instrument", "license", "mentions", "object", "output"),
+        *("resourceUsage", "result", "softwareRequirements", "step", "workExample"),
+    )
+)
 COMPLETED = "http://schema.org/CompletedActionStatus"
 MEGABYTE = "http://qudt.org/vocab/unit/MegaBYTE"
-
+# What Python does not know, or calls otherwise.
 FORMATS = {
-    ".cff": "application/yaml",
-    ".csv": "text/csv",
-    ".html": "text/html",
-    ".json": "application/json",
+    **dict.fromkeys((".cff", ".yaml", ".yml"), "application/yaml"),
     ".md": "text/markdown",
     ".npy": "application/x-npy",
     ".npz": "application/zip",
-    ".pdf": "application/pdf",
-    ".png": "image/png",
-    ".py": "text/x-python",
     ".safetensors": "application/octet-stream",
-    ".sh": "application/x-sh",
     ".toml": "application/toml",
-    ".tsv": "text/tab-separated-values",
-    ".yaml": "application/yaml",
-    ".yml": "application/yaml",
 }
+KNOWN = mimetypes.MimeTypes()
 
 
 def encoding_format(path: str) -> str:
-    """Media type of a file by its ending; what has none of ours is text."""
-    return FORMATS.get(PurePosixPath(path).suffix, "text/plain")
+    """Media type of a file by its ending; what has none is text."""
+    return FORMATS.get(PurePosixPath(path).suffix) or KNOWN.guess_type(path)[0] or "text/plain"

@@ -7,15 +7,23 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
-from nsgf.ops.watch.queue import squeue
-from nsgf.ops.watch.state import Snapshot, is_alive, take
+from nsgf.ops.text import duration
+from nsgf.ops.watch.signs import squeue
+from nsgf.ops.watch.state import JobState, Snapshot, is_alive, take
 
 EVERY_S = 1.0
 QUEUE_EVERY = 10  # looks at the files between two questions to SLURM, which serves others too
 PASSING = ("elapsed_s", "eta_s")  # differ at each look, and make no news
+SHOWN = {"running": "green", "queued": "yellow", "failed": "red", "stopped": "red"}
+HEADER = ("job", "state", "units", "step", "rate", "loss", "elapsed", "ETA", "where")
 
 
 def run(preset: Path, as_json: bool, once: bool, wait: bool) -> None:
@@ -62,11 +70,41 @@ def _print_lines(looks: Iterator[Snapshot]) -> None:
 
 
 def _draw(looks: Iterator[Snapshot]) -> None:
-    from rich.console import Console
-    from rich.live import Live
-
-    from nsgf.ops.watch.view import table
-
     with Live(console=Console(), auto_refresh=False) as live:
         for snapshot in looks:
-            live.update(table(snapshot), refresh=True)
+            live.update(_table(snapshot), refresh=True)
+
+
+def _table(snapshot: Snapshot) -> RenderableType:
+    """Jobs that are under way or went wrong; the others are counted in the line above."""
+    counts = ", ".join(f"{n} {state}" for state, n in snapshot.counts().items() if n)
+    times = f"{_time(snapshot.elapsed_s)} since the first job"
+    times += f", {_time(snapshot.eta_s)} to go" if snapshot.eta_s is not None else ""
+    what = "" if snapshot.alive else "nothing is running; "
+    above = Text(f"{snapshot.preset}: {what}{counts}; {times}", style="bold")
+    shown = Table(box=None)
+    for k, name in enumerate(HEADER):
+        shown.add_column(name, justify="left" if k in (0, 1, 8) else "right", no_wrap=True)
+    for state, colour in SHOWN.items():
+        for job in snapshot.jobs:
+            if job.state == state:
+                shown.add_row(*_cells(job), style=colour)
+    return Group(above, shown) if shown.row_count else above
+
+
+def _cells(job: JobState) -> tuple[str, ...]:
+    return (
+        job.job,
+        job.state,
+        f"{job.units_done}/{job.units}",
+        f"{job.step}/{job.of}" if job.of else "-",
+        f"{job.rate:.3g}/s" if job.rate else "-",
+        "-" if job.loss is None else f"{job.loss:.4g}",
+        _time(job.elapsed_s),
+        _time(job.eta_s),
+        job.where or "",
+    )
+
+
+def _time(seconds: float | None) -> str:
+    return "-" if seconds is None else duration(seconds)

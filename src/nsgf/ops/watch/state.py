@@ -4,7 +4,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from nsgf.artifact import SIDECAR
@@ -13,11 +13,11 @@ from nsgf.engine.task import Job
 from nsgf.ops.plan.history import stored
 from nsgf.ops.plan.schedule import Limits, together
 from nsgf.ops.timing import timing
-from nsgf.ops.watch.bars import last_bar, tail
 from nsgf.ops.watch.events import Events, read_events
-from nsgf.ops.watch.queue import Queued
+from nsgf.ops.watch.signs import Bar, Queued, last_bar, tail
 
-STATES = ("running", "queued", "failed", "stopped", "waiting", "done", "kept")
+OVER = ("done", "kept")
+STATES = ("running", "queued", "failed", "stopped", "waiting", *OVER)
 LOCK = Path(".snakemake/reproduce.lock")
 
 
@@ -60,14 +60,14 @@ class Snapshot:
     elapsed_s: float | None
     eta_s: float | None
 
-    def count(self, state: str) -> int:
-        """Jobs in `state`."""
-        return Counter(j.state for j in self.jobs)[state]
+    def counts(self) -> dict[str, int]:
+        """Jobs in each of STATES."""
+        found = Counter(job.state for job in self.jobs)
+        return {state: found[state] for state in STATES}
 
     def summary(self) -> dict:
         """The counts of all states and the times, for JSON."""
-        body = {k: v for k, v in asdict(self).items() if k != "jobs"}
-        return body | {"jobs": len(self.jobs)} | {s: self.count(s) for s in STATES}
+        return vars(self) | {"jobs": len(self.jobs)} | self.counts()
 
 
 def is_alive() -> bool:
@@ -88,21 +88,29 @@ def take(preset: Preset, every: Sequence[Job], queue: dict[str, Queued]) -> Snap
     log, alive, now = Path(f"logs/{preset.name}/snakemake.log"), is_alive(), time.time()
     events = read_events(log.read_text(errors="replace") if log.exists() else "")
     plan = stored(preset) or {"jobs": {}}
+    expected = {job.name: plan["jobs"].get(job.name, {}).get("seconds") for job in every}
     found = []
     for job in every:
-        queued = queue.get(job.name)
+        queued, units = queue.get(job.name), len(job.tasks)
         state = _state(job, events, queued, alive)
-        body = _counted(job, state, queued)
+        made = [Path(p) for p in job.outputs if not p.endswith(SIDECAR)]
+        done = units * sum(p.exists() for p in made) // len(made)
+        progress: dict = {}
         if state == "running":
-            expected = plan["jobs"].get(job.name, {}).get("seconds")
-            body = _running(body, log.with_name(f"{job.name}.log"), events, expected, now)
-        elif state in ("done", "kept"):
-            taken = timing(preset.name, job.name)
-            body = replace(body, elapsed_s=taken and taken.seconds)
-        found.append(body)
+            bar, elapsed = (
+                last_bar(tail(log.with_name(f"{job.name}.log"))),
+                now - events.begun[job.name],
+            )
+            eta = _job_eta(bar, units - done, units, expected[job.name], elapsed)
+            progress = {"elapsed_s": elapsed, "eta_s": eta} | (vars(bar) if bar else {})
+        elif state in OVER:
+            taken, done = timing(preset.name, job.name), units  # what was temporary may be gone
+            progress = {"elapsed_s": taken and taken.seconds}
+        about = (job.name, job.stage, job.study, state, units, done)
+        found.append(JobState(*about, where=queued and queued.where, **progress))
     start = min(events.begun.values(), default=None)
     took = None if start is None else (now if alive else events.last) - start
-    eta = _eta(every, found, plan) if alive and events.wanted else None
+    eta = _eta(every, found, expected, plan) if alive and events.wanted else None
     return Snapshot(preset.name, alive, tuple(found), took, eta)
 
 
@@ -118,41 +126,27 @@ def _state(job: Job, events: Events, queued: Queued | None, alive: bool) -> str:
     return "waiting"
 
 
-def _counted(job: Job, state: str, queued: Queued | None) -> JobState:
-    """A job with the units whose files are there; Snakemake removes old ones when it begins."""
-    units = len(job.tasks)
-    made = [Path(p) for p in job.outputs if not p.endswith(SIDECAR)]
-    done = units * sum(p.exists() for p in made) // len(made)
-    if state in ("done", "kept"):  # what was temporary may be gone
-        done = units
-    where = queued.where if queued else None
-    return JobState(job.name, job.stage, job.study, state, units, done, where=where)
-
-
-def _running(body: JobState, log: Path, events: Events, expected, now: float) -> JobState:
-    """Progress by the bar, and by the forecast where there is none yet."""
-    elapsed, bar = now - events.begun[body.job], last_bar(tail(log))
-    eta = None if expected is None else max(0.0, expected - elapsed)
-    if bar is None:
-        return replace(body, elapsed_s=elapsed, eta_s=eta)
-    if bar.rate:
+def _job_eta(
+    bar: Bar | None, left: int, units: int, expected: float | None, elapsed: float
+) -> float | None:
+    """Seconds until a job ends, by its bar, and by the forecast where there is none yet."""
+    if bar and bar.rate:
         # The bar of `evaluate` is over its units; others have a bar for each.
-        later = 0 if bar.of == body.units else max(0, body.units - body.units_done - 1)
-        eta = (bar.of - bar.step + later * bar.of) / bar.rate
-    return replace(body, elapsed_s=elapsed, eta_s=eta, **vars(bar))
+        later = 0 if bar.of == units else max(0, left - 1)
+        return (bar.of - bar.step + later * bar.of) / bar.rate
+    return None if expected is None else max(0.0, expected - elapsed)
 
 
-def _eta(every: Sequence[Job], found: Sequence[JobState], plan: dict) -> float | None:
+def _eta(
+    every: Sequence[Job], found: Sequence[JobState], expected: dict[str, float | None], plan: dict
+) -> float | None:
     """Seconds until the run ends, by a schedule of what is left; None without a forecast."""
-    if "cores" not in plan:
+    left = [
+        (job, now.eta_s if now.state == "running" else expected[job.name], 0.0)
+        for job, now in zip(every, found, strict=True)
+        if now.state not in OVER
+    ]
+    if "cores" not in plan or any(seconds is None for _, seconds, _ in left):
         return None
-    left = []
-    for job, now in zip(every, found, strict=True):
-        expected = plan["jobs"].get(job.name, {}).get("seconds")
-        seconds = now.eta_s if now.state == "running" else expected
-        if now.state not in ("done", "kept"):
-            if seconds is None:
-                return None
-            left.append((job, seconds, 0.0))
     limits = Limits(plan["cores"], jobs=plan["cluster_jobs"])
     return together(left, limits)[0] if left else 0.0

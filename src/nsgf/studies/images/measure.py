@@ -19,6 +19,7 @@ from nsgf.metrics import embedding
 from nsgf.metrics.extractor import Extractor
 from nsgf.metrics.features import build
 from nsgf.metrics.images import Distances, class_report, measured, nearest, score
+from nsgf.metrics.inception import inception_available
 from nsgf.metrics.wasserstein import Measured
 from nsgf.nets.build import load as load_network
 from nsgf.registry import DATASETS

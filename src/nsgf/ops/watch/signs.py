@@ -1,9 +1,11 @@
-"""The last progress bar in a job's log."""
+"""What a job's own log says of its progress, by the last bar in it, and what SLURM says of it."""
 
 import os
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 TAIL = 65536  # bytes of a log that are read: a bar is far shorter
 BAR = re.compile(
@@ -11,6 +13,10 @@ BAR = re.compile(
     r" \[[\d:]+<[\d:?]+, +(?P<rate>[\d.]+|\?)(?P<unit>it/s|s/it)(?:, (?P<more>[^\]\r\n]*))?\]"
 )
 LOSS = re.compile(r"loss=([-+\d.eE]+|nan|inf)")
+FORMAT = "%i|%T|%N|%r|%k"  # job, state, nodes, why it waits, comment (the executor's: the rule)
+LINE = re.compile(
+    r"^[^|\n]+\|(\w+)\|([^|\n]*)\|([^|\n]*)\|rule_(\S+?)(?:_wildcards_.*)?[ \t]*$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -46,3 +52,26 @@ def tail(path: Path) -> str:
             return handle.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
+
+
+class Queued(NamedTuple):
+    """A job in SLURM's queue: `state` as SLURM says it; `where` is its node or why it waits."""
+
+    state: str
+    where: str
+
+
+def squeue() -> dict[str, Queued]:
+    """The user's jobs now; nothing where there is no SLURM or it does not answer."""
+    command = ["squeue", "--me", "--noheader", "--format", FORMAT]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    return parse_queue(answer.stdout)
+
+
+def parse_queue(text: str) -> dict[str, Queued]:
+    """Lines of squeue in FORMAT; other people's comments and half lines are passed over."""
+    found = LINE.findall(text)
+    return {rule: Queued(state, node or f"({why})") for state, node, why, rule in found}
