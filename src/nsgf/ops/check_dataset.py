@@ -104,12 +104,12 @@ def _law(law: str) -> str:
     if not torch.equal(points, _draw(law, 0)):
         raise NsgfError(
             "the same random stream gives other points",
-            f"{mend}: draw from the generator that it is given, and from nothing else",
+            f"{mend}: draw from the stream that it is given, and from nothing else",
         )
     if torch.equal(points, _draw(law, 1)):
         raise NsgfError(
             "different random streams give the same points",
-            f"{mend}: draw from the generator that it is given",
+            f"{mend}: draw from the stream that it is given",
         )
     spread = float((points - points.mean(0)).square().sum(1).mean().sqrt())
     if not SPREADS[0] <= spread <= SPREADS[1]:

@@ -120,7 +120,7 @@ def image_folder(files) -> Path:
 def _part(settings, dataset: str, purpose: str, size: int, count: int) -> np.ndarray:
     """Sorted indices of `count` of `size` images."""
     numbers = stream(settings.seed, purpose, dataset)
-    return np.sort(torch.randperm(size, generator=numbers)[:count].numpy())
+    return np.sort(numbers.permutation(size)[:count].numpy())
 
 
 def extractors(
