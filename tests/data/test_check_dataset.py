@@ -33,7 +33,7 @@ LAWS = {
     "nan": (lambda n, g: normal(n, g) / 0 * 0, "not finite"),
     "global stream": (lambda n, g: torch.randn(n, 2), "gives other points"),
     "no stream": (lambda n, g: torch.ones(n, 2) * torch.arange(n)[:, None], "give the same points"),
-    "far too wide": (lambda n, g: 1e4 * normal(n, g), "spread is 1.3"),
+    "far too wide": (lambda n, g: 1e4 * normal(n, g), "spread is 1.4"),
     "one point": (lambda n, g: normal(n, g) * 1e-3, "spread is"),
     "broken": (lambda n, g: normal(n, g)[:, 5], "IndexError"),
 }
