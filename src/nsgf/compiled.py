@@ -35,19 +35,20 @@ FLAGS = {"reassoc", "nsz", "contract", "nnan", "ninf"}
 # A division by zero is inf, as in numpy: no exception can leave a parallel loop.
 OPTIONS = {"fastmath": FLAGS, "nogil": True, "error_model": "numpy"}
 # Each has `compile_all`, which calls every kernel of its with every type that it is called with.
-MODULES = ("nsgf.ot.kernels", "nsgf.data.mixing")
-SOURCES = ("compiled.py", "data/mixing.py", "ot/schedule.py", "ot/loops/*.py")
+MODULES = ("nsgf.ot.kernels", "nsgf.data.mixing", "nsgf.philox_loops")
+SOURCES = ("compiled.py", "data/mixing.py", "philox*.py", "ot/schedule.py", "ot/loops/*.py")
 ROOT = Path(__file__).parent
 LIST = "ready.json"  # in the folder: digests by file name
 COMPILING = "NSGF_COMPILING_KERNELS"  # set in the process that compiles
 
 
-def kernel(function, parallel: bool = True):
+def kernel(function, parallel: bool = True, fastmath: bool = True):
     """Compiles a function that Python calls, after `ensure`; cached with the others of its kind."""
     before = config.CACHE_LOCATOR_CLASSES
     config.CACHE_LOCATOR_CLASSES = f"{Locator.__module__}.{Locator.__name__}"
     try:
-        return njit(parallel=parallel, cache=True, **OPTIONS)(function)
+        options = OPTIONS if fastmath else OPTIONS | {"fastmath": False}
+        return njit(parallel=parallel, cache=True, **options)(function)
     finally:
         config.CACHE_LOCATOR_CLASSES = before
 

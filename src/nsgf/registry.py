@@ -19,7 +19,7 @@ from nsgf.errors import NsgfError
 class Dataset:
     """A source law, a target law and the shape of one point.
 
-    A law is a name in nsgf.data.synthetic, or a module of its own with `sample(n, generator)`, or
+    A law is a name in nsgf.data.synthetic, or a module of its own with `sample(n, numbers)`, or
     with `log_density(x)` where its points cannot be drawn, or with both. `files` are what such a
     module reads: where one changes, all that rests on it is made again.
     """

@@ -21,19 +21,19 @@ def state(tmp_path, monkeypatch):
     monkeypatch.setenv("NSGF_CACHE", str(tmp_path / "cache"))
 
 
-def normal(n, generator):
-    return torch.randn(n, 2, generator=generator)
+def normal(n, numbers):
+    return numbers.normal(n, 2)
 
 
 LAWS = {
-    "three columns": (lambda n, g: torch.randn(n, 3, generator=g), "(1, 3)"),
-    "always 512 points": (lambda n, g: torch.randn(512, 2, generator=g), "1 points are"),
+    "three columns": (lambda n, g: g.normal(n, 3), "(1, 3)"),
+    "always 512 points": (lambda n, g: g.normal(512, 2), "1 points are"),
     "float64": (lambda n, g: normal(n, g).double(), "float64"),
     "numpy": (lambda n, g: normal(n, g).numpy(), "ndarray"),
     "nan": (lambda n, g: normal(n, g) / 0 * 0, "not finite"),
     "global stream": (lambda n, g: torch.randn(n, 2), "gives other points"),
     "no stream": (lambda n, g: torch.ones(n, 2) * torch.arange(n)[:, None], "give the same points"),
-    "far too wide": (lambda n, g: 1e4 * normal(n, g), "spread is 1.3"),
+    "far too wide": (lambda n, g: 1e4 * normal(n, g), "spread is 1.4"),
     "one point": (lambda n, g: normal(n, g) * 1e-3, "spread is"),
     "broken": (lambda n, g: normal(n, g)[:, 5], "IndexError"),
 }

@@ -21,7 +21,7 @@ EXACT = {  # where the solver takes the same steps on both sides of a law
 def cloud(n: int, seed: int, d: int = 2, *, batch: int = 0, dtype=torch.float64) -> Tensor:
     """Standard normal points, (n, d), or (batch, n, d); the same values in either precision."""
     shape = (batch, n, d) if batch else (n, d)
-    return torch.randn(shape, generator=stream(seed, "cloud"), dtype=torch.float64).to(dtype)
+    return stream(seed, "cloud").normal(*shape).to(dtype)
 
 
 def rotation(d: int, dtype: torch.dtype) -> Tensor:

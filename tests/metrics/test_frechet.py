@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -19,20 +18,17 @@ from nsgf.metrics.frechet import (
     kernel_distance,
     moments,
 )
+from nsgf.rng import stream
 
 seeds = st.integers(0, 2**31)
 few = settings(max_examples=25, deadline=None)
 
 
-def stream(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def gaussian(seed: int, n: int = 40, d: int = 5) -> np.ndarray:
     """Correlated features (n, d) with a mean off zero."""
     g = stream(seed)
-    x = torch.randn(n, d, generator=g) @ torch.randn(d, d, generator=g)
-    return (x + torch.randn(d, generator=g)).double().numpy()
+    x = g.normal(n, d) @ g.normal(d, d)
+    return (x + g.normal(d)).double().numpy()
 
 
 def distance(x: np.ndarray, y: np.ndarray) -> float:
@@ -126,7 +122,7 @@ def test_kernel_distance_is_unbiased_over_all_subsets():
 
 
 def test_kernel_distance_of_one_law_with_itself_averages_to_zero():
-    draws = [torch.randn(2, 20, 3, generator=stream(k)).numpy() for k in range(400)]
+    draws = [stream(k).normal(2, 20, 3).numpy() for k in range(400)]
     values = np.array([kernel_distance(x, y, stream(0)) for x, y in draws])
     assert abs(values.mean()) < 4 * values.std() / 20
     assert values.min() < 0, "an unbiased estimate of 0 must fall on either side"
@@ -161,7 +157,7 @@ def test_inception_score_of_like_rows_is_one_and_of_certain_rows_their_number():
 @given(seeds, st.integers(1, 7))
 @few
 def test_inception_score_is_the_plain_formula_and_lies_between_one_and_k(seed, splits):
-    p = torch.rand(23, 6, generator=stream(seed)).double().add(0.01).numpy()
+    p = stream(seed).uniform(23, 6).double().add(0.01).numpy()
     p /= p.sum(axis=1, keepdims=True)
     bounds = [i * 23 // splits for i in range(splits + 1)]
     parts = [p[a:b] for a, b in itertools.pairwise(bounds)]

@@ -14,7 +14,7 @@ ALL = ("w2", "w2_squared", "geomloss")
 
 
 def test_a_translation_costs_its_length():
-    x = torch.randn(64, 2, generator=stream(0))
+    x = stream(0).normal(64, 2)
     found = wasserstein.distances(x, x + torch.tensor([3.0, 4.0]), ALL)
     assert found["w2"] == pytest.approx(5, rel=1e-5)
     assert found["w2_squared"] == pytest.approx(25, rel=1e-5)
@@ -24,7 +24,7 @@ def test_a_translation_costs_its_length():
 @given(st.integers(2, 20), st.integers(2, 20), st.integers(0, 1000))
 @settings(max_examples=20, deadline=None)
 def test_exact_transport_is_a_metric(n, m, seed):
-    a, b, c = (torch.randn(k, 2, generator=stream(seed, k, i)) for i, k in enumerate((n, m, n)))
+    a, b, c = (stream(seed, k, i).normal(k, 2) for i, k in enumerate((n, m, n)))
     ab, bc, ac = squared_w2(a, b) ** 0.5, squared_w2(b, c) ** 0.5, squared_w2(a, c) ** 0.5
     assert squared_w2(a, a) == pytest.approx(0, abs=1e-12)
     assert ab == pytest.approx(squared_w2(b, a) ** 0.5)

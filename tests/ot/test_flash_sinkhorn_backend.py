@@ -39,7 +39,7 @@ def calls(monkeypatch):
 
 def clouds(dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor]:
     numbers = stream(0, "flash")
-    x, y = torch.randn(2, 3, 16, 2, generator=numbers)
+    x, y = numbers.normal(2, 3, 16, 2)
     return x.to(dtype), (y + 2).to(dtype)
 
 

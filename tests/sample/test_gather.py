@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from pydantic import TypeAdapter
 
 from nsgf.artifact import SIDECAR, read_json, sha256_file, sidecar, write_json
@@ -63,7 +62,7 @@ class Place:
             net = TypeAdapter(Net).validate_python(NETS[kind])
             built = initialise(net, SHAPES[self.dataset], seed, network)
             for weights in built.parameters():  # a UNet begins as the zero field
-                weights.data += 0.1 * torch.randn(weights.shape, generator=stream(seed, network))
+                weights.data += 0.1 * stream(seed, network).normal(*weights.shape)
             save(Path(f"{name}/{network}.safetensors"), {"net": built})
 
     def whole(self) -> None:

@@ -8,12 +8,12 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from nsgf.data import synthetic
 from nsgf.data.arrays import load, to_unit
 from nsgf.registry import DATASETS, Dataset, lookup
-from nsgf.rng import stream, stream_seed
+from nsgf.rng import Stream, stream
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Problem(Protocol):
 
     shape: tuple[int, ...]  # of one point
 
-    def source(self, n: int, generator: Generator) -> Tensor:
+    def source(self, n: int, numbers: Stream) -> Tensor:
         """`n` starting points."""
 
-    def target(self, n: int, generator: Generator) -> Tensor:
+    def target(self, n: int, numbers: Stream) -> Tensor:
         """`n` training points."""
 
     def minibatch(self, n: int, seed: int, *names: object) -> Minibatch:
@@ -53,26 +53,26 @@ class PlanarProblem:
         self.shape = spec.shape
         self._spec = spec
 
-    def source(self, n: int, generator: Generator) -> Tensor:
+    def source(self, n: int, numbers: Stream) -> Tensor:
         if self._spec.source == "gaussian":
-            return torch.randn(n, math.prod(self.shape), generator=generator)
-        return synthetic.sample(self._spec.source, n, generator)
+            return numbers.normal(n, math.prod(self.shape))
+        return synthetic.sample(self._spec.source, n, numbers)
 
     def log_density(self, x: Tensor) -> Tensor:
         """Logarithm of the target's density at x (n, d), up to a constant, (n,)."""
         return synthetic.log_density(self._spec.target, x)
 
-    def target(self, n: int, generator: Generator) -> Tensor:
-        return synthetic.sample(self._spec.target, n, generator)
+    def target(self, n: int, numbers: Stream) -> Tensor:
+        return synthetic.sample(self._spec.target, n, numbers)
 
     def minibatch(self, n: int, seed: int, *names: object) -> Minibatch:
         numbers = stream(seed, *names)
         y = self.target(n, numbers)
         return Minibatch(self.source(n, numbers), y)
 
-    def target_iid(self, n: int, generator: Generator) -> Tensor:
+    def target_iid(self, n: int, numbers: Stream) -> Tensor:
         """`n` independent draws of the target law."""
-        return synthetic.sample_iid(self._spec.target, n, generator)
+        return synthetic.sample_iid(self._spec.target, n, numbers)
 
 
 class ImageProblem:
@@ -86,15 +86,15 @@ class ImageProblem:
     def __len__(self) -> int:
         return len(self._images)
 
-    def source(self, n: int, generator: Generator) -> Tensor:
-        return torch.randn(n, math.prod(self.shape), generator=generator)
+    def source(self, n: int, numbers: Stream) -> Tensor:
+        return numbers.normal(n, math.prod(self.shape))
 
-    def target(self, n: int, generator: Generator) -> Tensor:
-        return self.labelled(n, generator)[0]
+    def target(self, n: int, numbers: Stream) -> Tensor:
+        return self.labelled(n, numbers)[0]
 
-    def labelled(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    def labelled(self, n: int, numbers: Stream) -> tuple[Tensor, Tensor]:
         """`n` training images drawn with replacement, and their labels (n,) int64."""
-        index, mirrored = self._choose(n, generator)
+        index, mirrored = self._choose(n, numbers)
         labels = torch.from_numpy(self._labels[index.numpy()].astype("int64"))
         return self.images(index, mirrored), labels
 
@@ -123,25 +123,14 @@ class ImageProblem:
         return out
 
     def noise(self, rows: Sequence[int], seed: int, *names: object) -> Tensor:
-        """Rows of a minibatch's x0, float32 (len(rows), d); any row alone costs only itself.
+        """Rows of a minibatch's x0, float32 (len(rows), d); any row alone costs only itself."""
+        return stream(seed, *names, "noise").normal_rows(rows, math.prod(self.shape))
 
-        Row i begins at block i of a counter-based generator that is keyed by the stream's seed.
-        """
-        bits = np.random.Philox(key=stream_seed(seed, *names, "noise"))
-        generator, state = np.random.Generator(bits), bits.state
-        out = np.empty((len(rows), math.prod(self.shape)), np.float32)
-        for k, row in enumerate(rows):
-            state["state"]["counter"][:] = (0, row, 0, 0)
-            state["buffer_pos"], state["has_uint32"] = 4, 0  # nothing left over from the row before
-            bits.state = state
-            generator.standard_normal(out=out[k], dtype=np.float32)
-        return torch.from_numpy(out)
-
-    def _choose(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        index = torch.randint(len(self), (n,), generator=generator)
+    def _choose(self, n: int, numbers: Stream) -> tuple[Tensor, Tensor]:
+        index = numbers.integers(len(self), n)
         if not self._flip:
             return index, torch.zeros(n, dtype=torch.bool)
-        return index, torch.rand(n, generator=generator) < 0.5
+        return index, numbers.uniform(n) < 0.5
 
 
 def open_problem(name: str, data: Path | None) -> Problem:

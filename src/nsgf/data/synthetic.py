@@ -11,7 +11,7 @@ scurve        1.5 ((sin a, sign(a) (cos a - 1)) + 0.05 N), a = 3 pi (U - 1/2).
 checkerboard  2 (a, b), a = 4 U - 2, b = U' - 2 Bernoulli(1/2) + (floor(a) mod 2): FFJORD's.
 gaussian      N(0, I), the source of every data set but 8gaussians-moons.
 
-A law can also be a module of its own, named by its path, with a function `sample(n, generator)`
+A law can also be a module of its own, named by its path, with a function `sample(n, numbers)`
 that draws independently.
 
 `sample` draws as above; `sample_iid` draws independently from the same law, which differs from
@@ -22,36 +22,37 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from nsgf.errors import NsgfError
 from nsgf.registry import is_module, lookup, module_of
+from nsgf.rng import Stream
 
 
-def gaussian(n: int, generator: Generator) -> Tensor:
+def gaussian(n: int, numbers: Stream) -> Tensor:
     """N(0, I) in the plane, (n, 2)."""
-    return torch.randn(n, 2, generator=generator)
+    return numbers.normal(n, 2)
 
 
-def eight_gaussians(n: int, generator: Generator) -> Tensor:
+def eight_gaussians(n: int, numbers: Stream) -> Tensor:
     """Eight Gaussians on a circle of radius 5, (n, 2)."""
-    angle = torch.randint(8, (n,), generator=generator) * (math.pi / 4)
+    angle = numbers.integers(8, n) * (math.pi / 4)
     centre = 5 * torch.stack([angle.cos(), angle.sin()], 1)
-    return centre + 0.1**0.25 * torch.randn(n, 2, generator=generator)
+    return centre + 0.1**0.25 * numbers.normal(n, 2)
 
 
-def moons(n: int, generator: Generator) -> Tensor:
+def moons(n: int, numbers: Stream) -> Tensor:
     """Two moons on a regular grid of angles, (n, 2)."""
     outer = n // 2
     angle = torch.cat([torch.linspace(0, math.pi, outer), torch.linspace(0, math.pi, n - outer)])
-    return _moons(angle, outer, torch.rand(n, 1, generator=generator))
+    return _moons(angle, outer, numbers.uniform(n, 1))
 
 
-def moons_iid(n: int, generator: Generator) -> Tensor:
+def moons_iid(n: int, numbers: Stream) -> Tensor:
     """Two moons at independent uniform angles, (n, 2)."""
-    outer = int((torch.rand(n, generator=generator) < 0.5).sum())
-    angle = math.pi * torch.rand(n, generator=generator)
-    return _moons(angle, outer, torch.rand(n, 1, generator=generator))
+    outer = int((numbers.uniform(n) < 0.5).sum())
+    angle = math.pi * numbers.uniform(n)
+    return _moons(angle, outer, numbers.uniform(n, 1))
 
 
 def _moons(angle: Tensor, outer: int, uniform: Tensor) -> Tensor:
@@ -60,21 +61,21 @@ def _moons(angle: Tensor, outer: int, uniform: Tensor) -> Tensor:
     return 3 * (torch.cat([first, second]) + 0.2 * uniform) - 1
 
 
-def s_curve(n: int, generator: Generator) -> Tensor:
+def s_curve(n: int, numbers: Stream) -> Tensor:
     """The s-curve of scikit-learn seen from the side, (n, 2)."""
-    angle = 3 * math.pi * (torch.rand(n, generator=generator) - 0.5)
+    angle = 3 * math.pi * (numbers.uniform(n) - 0.5)
     curve = torch.stack([angle.sin(), angle.sign() * (angle.cos() - 1)], 1)
-    return 1.5 * (curve + 0.05 * torch.randn(n, 2, generator=generator))
+    return 1.5 * (curve + 0.05 * numbers.normal(n, 2))
 
 
-def checkerboard(n: int, generator: Generator) -> Tensor:
+def checkerboard(n: int, numbers: Stream) -> Tensor:
     """FFJORD's checkerboard on [-4, 4]^2, (n, 2)."""
-    a = 4 * torch.rand(n, generator=generator) - 2
-    b = torch.rand(n, generator=generator) - 2 * torch.randint(2, (n,), generator=generator)
+    a = 4 * numbers.uniform(n) - 2
+    b = numbers.uniform(n) - 2 * numbers.integers(2, n)
     return 2 * torch.stack([a, b + a.floor() % 2], 1)
 
 
-Sampler = Callable[[int, Generator], Tensor]
+Sampler = Callable[[int, Stream], Tensor]
 
 SAMPLERS: dict[str, Sampler] = {
     "gaussian": gaussian,
@@ -86,18 +87,18 @@ SAMPLERS: dict[str, Sampler] = {
 IID: dict[str, Sampler] = SAMPLERS | {"moons": moons_iid}
 
 
-def sample(name: str, n: int, generator: Generator) -> Tensor:
+def sample(name: str, n: int, numbers: Stream) -> Tensor:
     """A batch of law `name` as its reference sampler draws it, float32 (n, 2), data units.
 
     Raises:
         NsgfError: unknown name.
     """
-    return _sampler(SAMPLERS, name)(n, generator)
+    return _sampler(SAMPLERS, name)(n, numbers)
 
 
-def sample_iid(name: str, n: int, generator: Generator) -> Tensor:
+def sample_iid(name: str, n: int, numbers: Stream) -> Tensor:
     """`n` independent draws of law `name`, float32 (n, 2), data units."""
-    return _sampler(IID, name)(n, generator)
+    return _sampler(IID, name)(n, numbers)
 
 
 def log_density(name: str, x: Tensor) -> Tensor:
@@ -119,6 +120,6 @@ def _sampler(table: dict[str, Sampler], name: str) -> Sampler:
     if not hasattr(module_of(name), "sample"):
         raise NsgfError(
             f"law '{name}' cannot be sampled: it has a density alone",
-            "take a method that needs no samples of the target, or write `sample(n, generator)`",
+            "take a method that needs no samples of the target, or write `sample(n, numbers)`",
         )
     return module_of(name).sample

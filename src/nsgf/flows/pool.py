@@ -18,11 +18,12 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from nsgf.artifact import readable
 from nsgf.data.problem import Problem
 from nsgf.registry import SHARD_META, STORAGES, Storage, lookup, module_of
+from nsgf.rng import Stream
 
 CURVE_HEADER = "batch,step,divergence,marginal_error\n"
 
@@ -58,9 +59,9 @@ class Pool:
     def __len__(self) -> int:
         return int(self._first[-1]) * self.steps * self.batch_size
 
-    def draw(self, n: int, generator: Generator, step: int = 0) -> Draw:
+    def draw(self, n: int, numbers: Stream, step: int = 0) -> Draw:
         """`n` rows drawn uniformly with replacement; the same pool at every training `step`."""
-        batch, k, row = draw_indices(n, generator, int(self._first[-1]), self)
+        batch, k, row = draw_indices(n, numbers, int(self._first[-1]), self)
         shard = np.searchsorted(self._first, batch, side="right") - 1
         parts = []
         for s in np.unique(shard):
@@ -114,10 +115,10 @@ def read_arrays(shard: Path, names: Sequence[str]) -> list[np.ndarray]:
         return [np.lib.format.open_memmap(shard / name, "r") for name in names]
 
 
-def draw_indices(n: int, generator: Generator, batches: int, pool) -> tuple[np.ndarray, ...]:
+def draw_indices(n: int, numbers: Stream, batches: int, pool) -> tuple[np.ndarray, ...]:
     """Minibatch, step and row of `n` rows drawn uniformly with replacement, (n,) each."""
     shape = (batches, pool.steps, pool.batch_size)
-    flat = torch.randint(int(np.prod(shape)), (n,), generator=generator).numpy()
+    flat = numbers.integers(int(np.prod(shape)), n).numpy()
     return np.unravel_index(flat, shape)
 
 

@@ -6,12 +6,12 @@ was killed would have drawn.
 """
 
 import torch
-from torch import Generator
 
 from nsgf.config.pool import PoolStage
 from nsgf.data.problem import Problem
 from nsgf.flows.minibatch import minibatches, trajectories
 from nsgf.flows.pool import Draw, draw_indices
+from nsgf.rng import Stream
 
 GROUP = 8  # minibatches solved together when the window is filled
 
@@ -30,12 +30,12 @@ class StreamingPool:
         self.steps, self.batch_size = stage.flow.steps, stage.pool.batch_size
         self._held: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def draw(self, n: int, generator: Generator, step: int) -> Draw:
+    def draw(self, n: int, numbers: Stream, step: int) -> Draw:
         """`n` rows drawn uniformly, with replacement, from the window of training `step`."""
         pool = self._stage.pool
         first = step // pool.renew_every
         self._hold(range(first, first + pool.window))
-        batch, k, row = draw_indices(n, generator, pool.window, self)
+        batch, k, row = draw_indices(n, numbers, pool.window, self)
         rows = [
             (x[j, i], v[j, i])
             for (x, v), j, i in zip((self._held[first + b] for b in batch), k, row, strict=True)

@@ -13,11 +13,11 @@ The functions know nothing of where features come from; `nsgf.metrics.features` 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from scipy import linalg, special
 
 from nsgf.errors import NsgfError
+from nsgf.rng import Stream
 
 CHUNK = 8192  # rows that are widened to float64 at a time: 134 MB at 2048-d
 
@@ -80,7 +80,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 def kernel_distance(
     x: ArrayLike,
     y: ArrayLike,
-    generator: torch.Generator,
+    numbers: Stream,
     subsets: int = 100,
     subset_size: int = 1000,
 ) -> float:
@@ -93,7 +93,7 @@ def kernel_distance(
     Args:
         x: features, (n_x, d), n_x >= 2.
         y: features, (n_y, d), n_y >= 2.
-        generator: CPU stream that draws the subsets.
+        numbers: stream that draws the subsets.
         subsets: how many subsets are averaged, >= 1.
         subset_size: rows of a subset, >= 2.
 
@@ -109,7 +109,7 @@ def kernel_distance(
         )
     m = min(subset_size, len(x), len(y))
     rounds = 1 if m == len(x) == len(y) else subsets
-    draws = (_mmd2(_subset(x, m, generator), _subset(y, m, generator)) for _ in range(rounds))
+    draws = (_mmd2(_subset(x, m, numbers), _subset(y, m, numbers)) for _ in range(rounds))
     return float(np.mean(list(draws)))
 
 
@@ -164,8 +164,8 @@ def _psd_root(matrix: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
 
 
-def _subset(features: np.ndarray, m: int, generator: torch.Generator) -> np.ndarray:
-    rows = torch.randperm(len(features), generator=generator)[:m].numpy()
+def _subset(features: np.ndarray, m: int, numbers: Stream) -> np.ndarray:
+    rows = numbers.permutation(len(features))[:m].numpy()
     return features[rows].astype(np.float64)
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from nsgf.metrics.extractor import Extractor
 from nsgf.metrics.frechet import frechet_distance, inception_score, kernel_distance, moments
 from nsgf.metrics.wasserstein import Measured
+from nsgf.rng import Stream
 
 CONFIDENT = 0.9  # a sample is read as a digit where the classifier gives some class more than this
 
@@ -26,7 +27,7 @@ class Distances:
     subset_size: int
 
     def between(
-        self, extractor: Extractor, features: np.ndarray, test: np.ndarray, numbers: Generator
+        self, extractor: Extractor, features: np.ndarray, test: np.ndarray, numbers: Stream
     ) -> dict[str, float]:
         """Frechet and kernel distance of features (n, d) to the test set's (m, d), by name."""
         kernel = kernel_distance(features, test, numbers, self.subsets, self.subset_size)

@@ -13,10 +13,11 @@ i.i.d., stands beside it in the reference.
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from torch import Generator, Tensor
+from torch import Tensor
 
 from nsgf.data.problem import PlanarProblem
 from nsgf.ot.exact import squared_w2
+from nsgf.rng import Stream
 
 GEOMLOSS = {"blur": 0.05, "scaling": 0.9}
 PROTOCOLS = {
@@ -50,7 +51,7 @@ def distances(x: Tensor, y: Tensor, names: Collection[str]) -> dict[str, float]:
 
 
 def floors(
-    problem: PlanarProblem, test: Tensor, draws: int, numbers: Generator, names: Collection[str]
+    problem: PlanarProblem, test: Tensor, draws: int, numbers: Stream, names: Collection[str]
 ) -> dict[str, float]:
     """Mean of each metric over `draws` sets of i.i.d. target points, as many as in `test`."""
     n = len(test)

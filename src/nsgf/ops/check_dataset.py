@@ -109,7 +109,7 @@ def _law(law: str) -> str:
         return sample(law, n, stream(SEED, "check-dataset", k))
 
     mend = f"correct the sampler of '{law}'"
-    drawn = f"{mend}: draw from the generator that it is given, and from nothing else"
+    drawn = f"{mend}: draw from the stream that it is given, and from nothing else"
     for n in (1, 7, N):
         points = draw(0, n)
         form = (

@@ -12,14 +12,15 @@ from types import ModuleType
 from typing import Protocol
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from nsgf.config.train import Training
 from nsgf.data.problem import Problem
 from nsgf.flows.pool import Pool
 from nsgf.nets.build import initialise
+from nsgf.rng import Stream
 
-Objective = Callable[[nn.Module, Generator, int], Tensor]
+Objective = Callable[[nn.Module, Stream, int], Tensor]
 Modules = dict[str, nn.Module]
 
 
@@ -32,7 +33,7 @@ class Learner(Protocol):
 
     modules: Modules
 
-    def step(self, k: int, numbers: Generator) -> dict[str, Tensor | float]:
+    def step(self, k: int, numbers: Stream) -> dict[str, Tensor | float]:
         """Step number k, from 0, with its own random stream.
 
         Returns: columns of the learning curve: tensors are averaged between two of its lines, plain
@@ -95,7 +96,7 @@ class Regression:
         self._optimiser = torch.optim.Adam(net.parameters(), lr=training.lr, fused=True)
         self._average = [p.detach().clone() for p in net.parameters()] if training.ema else []
 
-    def step(self, k: int, numbers: Generator) -> dict[str, Tensor | float]:
+    def step(self, k: int, numbers: Stream) -> dict[str, Tensor | float]:
         """One optimiser step on the objective."""
         training, rate = self._training, learning_rate(self._training, k)
         loss = self._objective(self._net, numbers, k)

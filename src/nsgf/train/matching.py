@@ -6,13 +6,13 @@ paired.
 
 from collections.abc import Callable
 
-import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+from nsgf.rng import Stream
 from nsgf.train.learner import Objective
 
-Pairs = Callable[[Generator], tuple[Tensor, Tensor]]
+Pairs = Callable[[Stream], tuple[Tensor, Tensor]]
 
 
 def interpolate(x0: Tensor, x1: Tensor, t: Tensor) -> Tensor:
@@ -23,9 +23,9 @@ def interpolate(x0: Tensor, x1: Tensor, t: Tensor) -> Tensor:
 def straight_objective(pairs: Pairs, device) -> Objective:
     """Mean squared error against x_1 - x_0 on the segments that `pairs` draws."""
 
-    def loss(net: nn.Module, numbers: Generator, step: int) -> Tensor:
+    def loss(net: nn.Module, numbers: Stream, step: int) -> Tensor:
         x0, x1 = pairs(numbers)
-        t = torch.rand(len(x0), generator=numbers)
+        t = numbers.uniform(len(x0))
         at, target = interpolate(x0, x1, t), x1 - x0
         return mse_loss(net(at.to(device), t.to(device)), target.to(device))
 

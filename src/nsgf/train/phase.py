@@ -3,7 +3,6 @@
 X_t = (1 - t) X_0 + t Y with independent X_0 and Y, t ~ U(0, 1), loss (t - t_phi(X_t))^2.
 """
 
-import torch
 from torch.nn.functional import mse_loss
 
 from nsgf.data.problem import Problem
@@ -16,7 +15,7 @@ def objective(problem: Problem, pool: None, batch_size: int, device) -> Objectiv
 
     def loss(net, numbers, step):
         x0, x1 = problem.source(batch_size, numbers), problem.target(batch_size, numbers)
-        t = torch.rand(batch_size, generator=numbers)
+        t = numbers.uniform(batch_size)
         return mse_loss(net(interpolate(x0, x1, t).to(device)), t.to(device))
 
     return loss

@@ -19,7 +19,6 @@ from nsgf.metrics import embedding
 from nsgf.metrics.extractor import Extractor
 from nsgf.metrics.features import build
 from nsgf.metrics.images import Distances, class_report, measured, nearest, score
-from nsgf.metrics.inception import inception_available
 from nsgf.metrics.wasserstein import Measured
 from nsgf.nets.build import load as load_network
 from nsgf.registry import DATASETS
@@ -121,7 +120,7 @@ def image_folder(files) -> Path:
 def _part(settings, dataset: str, purpose: str, size: int, count: int) -> np.ndarray:
     """Sorted indices of `count` of `size` images."""
     numbers = stream(settings.seed, purpose, dataset)
-    return np.sort(torch.randperm(size, generator=numbers)[:count].numpy())
+    return np.sort(numbers.permutation(size)[:count].numpy())
 
 
 def extractors(
