@@ -16,7 +16,7 @@ from nsgf.data import images
 from nsgf.engine.dag import jobs, targets, tasks, write_snapshot
 from nsgf.engine.make import make
 from nsgf.engine.provenance import account, record
-from nsgf.metrics import features, inception
+from nsgf.metrics import inception
 from nsgf.shards import FEATURE_BATCH
 from nsgf.threads import set_threads
 from tests.tasks import in_order
@@ -109,8 +109,7 @@ def test_all_of_it_runs_with_tiny_networks(real_images, tmp_path, monkeypatch):
     checkout = Checkout(tmp_path, whole)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NSGF_STATE", str(tmp_path / "state"))
-    for module in (inception, features):
-        monkeypatch.setattr(module, "inception_available", lambda: False)
+    monkeypatch.setattr(inception, "inception_available", lambda: False)
     monkeypatch.setattr(inception, "download_inception", lambda: None)
     tiny = load(f"config/{checkout.name}.yaml", Preset)
     few_images(real_images, tiny)
