@@ -15,7 +15,7 @@ from nsgf.engine.dag import jobs, tasks_for
 from nsgf.registry import NETS, NETWORKS, STAGES
 
 SOURCE = code.ROOT
-CACHED = (code.code_of, code._tree, code._imports, code._fingerprint)
+CACHED = (code.code_of, code._own, code._tree, code._imports, code._fingerprint)
 STAGE = '''"""Doc."""
 from nsgf.b import X, Y
 from nsgf.d import Z

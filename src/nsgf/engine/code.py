@@ -50,10 +50,9 @@ def code_of(stage: str, modules: tuple[str, ...] = (), entries: tuple = ()) -> s
         modules: what it loads by name, such as a network's module.
         entries: lines of the registry that the work rests on.
     """
-    own = _own(stage)
-    parts = [f"{stage} {_fingerprint_of(own)}"] if stage else []
+    parts = [f"{stage} {_own(stage)[0]}"] if stage else []
     parts += [f"{name} {_fingerprint(name)}" for name in sorted(modules_of(stage, modules))]
-    parts += [f"{name} {metadata.version(name)}" for name in LIBRARIES]
+    parts += [f"{name} {_version(name)}" for name in LIBRARIES]
     parts.append(json.dumps([repr(entry) for entry in entries]))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -61,7 +60,7 @@ def code_of(stage: str, modules: tuple[str, ...] = (), entries: tuple = ()) -> s
 def modules_of(stage: str, modules: Iterable[str] = ()) -> set[str]:
     """All modules of this package behind a stage and behind what it loads by name."""
     found: set[str] = set()
-    waiting = [*modules, *_imported(_own(stage))]
+    waiting = [*modules, *(_own(stage)[1] if stage else ())]
     while waiting:
         name = waiting.pop()
         if name not in found and not is_aside(name):
@@ -70,8 +69,16 @@ def modules_of(stage: str, modules: Iterable[str] = ()) -> set[str]:
     return found
 
 
-def _own(stage: str) -> list[ast.stmt]:
-    return reached(_tree(stage_module(stage)).body, MAKE) if stage else []
+@functools.cache
+def _own(stage: str) -> tuple[str, tuple[str, ...]]:
+    """Fingerprint of what `make` reaches in a stage's own file, and the modules that it imports."""
+    own = reached(_tree(stage_module(stage)).body, MAKE)
+    return _fingerprint_of(own), _imported(own)
+
+
+@functools.cache
+def _version(library: str) -> str:
+    return metadata.version(library)
 
 
 def reached(body: Sequence[ast.stmt], root: str) -> list[ast.stmt]:
