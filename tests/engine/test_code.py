@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -174,7 +173,7 @@ def copied(small, tmp_path_factory) -> Path:
 def test_all_that_a_task_loads_enters_its_hash(small, copied, monkeypatch, path):
     """A module that is loaded by name, and that a task does not name, would change unseen."""
     path = f"results/small/{path}"
-    program = [sys.executable, "-c", LOADED, path]
+    program = [small.scripts / "nsgf", "-c", LOADED, path]
     said = subprocess.run(
         program, cwd=copied, env=small.environment, capture_output=True, text=True
     )
