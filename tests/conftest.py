@@ -29,7 +29,7 @@ def watched(tmp_path_factory) -> Watched:
     whole = planar("tiny", ["nsgf"], {"iterations": 200, "samples": 256}, train_seeds=1)
     velocity = whole["studies"]["table1"]["networks"]["velocity"]
     velocity |= {"iterations": 6000, "log_every": 10}
-    checkout = Checkout(tmp_path_factory.mktemp("watched"), whole)
+    checkout = Checkout(tmp_path_factory.mktemp("watched"), whole, quickly=True)
     words = "--wait", "--json"
     watch = subprocess.Popen(
         [Path(sys.executable).parent / "nsgf", "watch", "--preset", "config/tiny.yaml", *words],

@@ -11,6 +11,7 @@ TOGETHER = {
     # They read one run, which costs more than they do; some alter it for a while.
     "published": ("tests/workflow/test_archive.py", "tests/workflow/test_audit.py"),
     "end to end": ("tests/workflow/test_end_to_end.py",),
+    "compilers": ("tests/ot/test_compiled.py",),
     "paper": ("tests/workflow/test_paper.py",),
     "small": (
         "tests/test_crate.py",
@@ -23,7 +24,6 @@ TOGETHER = {
         "tests/watch/test_watch.py",
         "tests/workflow/test_empty_outputs.py",
     ),
-    "compilers": ("tests/ot/test_compiled.py",),
 }
 GROUP = {path: name for name, paths in TOGETHER.items() for path in paths}
 

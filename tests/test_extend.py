@@ -33,6 +33,7 @@ COPIED = (  # what the tests of configuration rest on
     "tests/conftest.py",
     "tests/spread.py",
     "tests/tiny_run.py",
+    "tests/warm.py",
     "tests/config",
     "tests/trials",
     "tests/workflow/__init__.py",

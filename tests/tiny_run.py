@@ -6,7 +6,6 @@ holds secrets, as a cluster user's does: no file may repeat them.
 """
 
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.workflow.checkout import ROOT, Checkout, planar, preset
@@ -51,12 +50,12 @@ def small() -> dict:
 
 def run(folder: Path) -> Checkout:
     """A finished run, with the whole work tree beside it."""
-    checkout = Checkout(folder, small())
+    checkout = Checkout(folder, small(), quickly=True)
     for name in REST:
         (folder / name).symlink_to(ROOT / name)
     checkout.environment |= SECRETS
     result = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "config/small.yaml"],
+        [checkout.scripts / "nsgf", "-c", PROGRAM, "config/small.yaml"],
         cwd=folder,
         env=checkout.environment,
         capture_output=True,

@@ -123,7 +123,7 @@ class Campaign:
     def _undisturbed(self) -> dict[str, bytes]:
         folder = self._folder / "undisturbed"
         folder.mkdir()
-        checkout = Checkout(folder, self._preset)
+        checkout = Checkout(folder, self._preset, quickly=True)
         result = checkout.reproduce()
         if result.returncode:
             raise SystemExit(f"the undisturbed run failed:\n{result.stdout}{result.stderr}")

@@ -70,7 +70,7 @@ def _strike(
                 return Fault(
                     kind, where, number, attempt, hit.target, hit.pid, hit.stage or stage, moment
                 )
-        time.sleep(0.05)
+        time.sleep(0.1)
     return None
 
 

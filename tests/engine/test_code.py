@@ -3,7 +3,6 @@
 import copy
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,10 @@ from nsgf.engine.dag import jobs, tasks_for
 from nsgf.registry import NETS, NETWORKS, STAGES
 
 SOURCE = code.ROOT
-CACHED = (code.code_of, code._tree, code._imports, code._fingerprint)
+CACHED = (
+    *(code.code_of, code._own, code._tree, code._imports, code._fingerprint),
+    code._version,
+)
 STAGE = '''"""Doc."""
 from nsgf.b import X, Y
 from nsgf.d import Z
@@ -197,7 +199,7 @@ def copied(small, tmp_path_factory) -> Path:
 def test_all_that_a_task_loads_enters_its_hash(small, copied, monkeypatch, path):
     """A module that is loaded by name, and that a task does not name, would change unseen."""
     path = f"results/small/{path}"
-    program = [sys.executable, "-c", LOADED, path]
+    program = [small.scripts / "nsgf", "-c", LOADED, path]
     said = subprocess.run(
         program, cwd=copied, env=small.environment, capture_output=True, text=True
     )

@@ -1,6 +1,7 @@
 """The same bytes whether kernels were compiled a moment ago or long since, in any order of use."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -32,7 +33,9 @@ print("loaded", sum(len(k.stats.cache_hits) for k in every))
 
 
 def told(cache, *order: str, threads: int = 1, program: str = PROGRAM, **rest: str) -> str:
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache), "OMP_NUM_THREADS": str(threads)}
+    """What the program says; its kernels lie in `cache`, or where all runs have theirs if None."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    environment |= {"NUMBA_CACHE_DIR": str(cache)} if cache else {}
     result = subprocess.run(
         [sys.executable, "-c", program, *order],
         env=environment | rest,
@@ -59,12 +62,22 @@ def test_the_first_run_on_a_machine_has_the_bytes_of_all_later_ones(first):
     assert told(cache, "one", "batch") == said
     assert told(cache, "batch", "one") == said
     assert told(cache, "one", "batch", threads=2) == said
+    assert told(None, "one", "batch") == said  # compiled another time
 
 
-def test_damaged_kernels_are_compiled_again(first, monkeypatch):
-    cache, said = first
-    (folder,) = cache.glob("*/kernels-*/")
+def test_damaged_kernels_are_compiled_again(first, tmp_path, monkeypatch):
+    (intact,) = first[0].glob("*/kernels-*/")
+    folder = shutil.copytree(intact, tmp_path / "kernels")
+    compilations = []
+
+    def compile_() -> None:
+        """What it takes a minute to compile, in the folder that is cleared for it."""
+        assert not folder.exists()
+        compilations.append(shutil.copytree(intact, folder))
+
     monkeypatch.setattr(compiled, "folder", lambda: folder)
+    monkeypatch.setattr(compiled, "_compile", compile_)
+    monkeypatch.setattr(compiled, "ensure", compiled.ensure.__wrapped__)
     assert compiled._intact()
     files = [max(folder.glob(f"*.{kind}")) for kind in ("nbi", "nbc")]
     for file in files:
@@ -73,9 +86,12 @@ def test_damaged_kernels_are_compiled_again(first, monkeypatch):
         assert not compiled._intact()
         file.write_bytes(whole)
         assert compiled._intact()
+    compiled.ensure()
+    assert compilations == []
     for file in files:
         file.write_bytes(file.read_bytes()[:100])
-    assert told(cache, "one", "batch") == said
+    compiled.ensure()
+    assert compilations == [folder]
     assert compiled._intact()
 
 

@@ -230,7 +230,7 @@ class Cluster:
         while not ready():
             if time.monotonic() > deadline:
                 raise NsgfError(f"{what} did not come up", f"see the logs in '{self.folder}'")
-            time.sleep(0.05)
+            time.sleep(0.1)
 
 
 def refuse_foreign(settings: Path) -> None:

@@ -22,7 +22,7 @@ class House(Checkout):
     """
 
     def __init__(self, folder: Path, whole: dict):
-        super().__init__(folder, whole)
+        super().__init__(folder, whole, quickly=True)
         shutil.copytree(
             # With the compiled kernels, which take a minute.
             ROOT / "src/nsgf",
@@ -50,12 +50,16 @@ class House(Checkout):
 
     def run(self, but: tuple[str, ...] = ()) -> None:
         """All jobs but those of some stages, one after the other in one process."""
-        self.python(tiny_run.PROGRAM, f"config/{self.name}.yaml", *but)
+        words = "-c", tiny_run.PROGRAM, f"config/{self.name}.yaml", *but
+        self._said(str(self.scripts / "nsgf"), *words)
 
     def python(self, program: str, *words: str) -> str:
         """What a program prints that sees this house's package."""
+        return self._said(sys.executable, "-c", program, *words)
+
+    def _said(self, *command: str) -> str:
         result = subprocess.run(
-            [sys.executable, "-c", program, *words],
+            command,
             cwd=self.folder,
             env=self.environment,
             capture_output=True,

@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import yaml
 
+from tests import warm
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 1800  # seconds after which a run counts as hung, on a machine that others load too
 TINY_WIDTHS = {
@@ -102,23 +104,29 @@ def both_kinds(name: str, samples: int) -> dict:
 
 
 class Checkout:
-    """A folder with the workflow, a preset, and its own state."""
+    """A folder with the workflow, a preset, and its own state.
 
-    def __init__(self, folder: Path, whole: dict):
+    Args:
+        folder: where it is to lie.
+        whole: the preset.
+        quickly: whether its jobs are forks of a process that has their libraries (tests/warm.py).
+    """
+
+    def __init__(self, folder: Path, whole: dict, quickly: bool = False):
         self.folder, self.name = folder, whole["name"]
+        self.scripts = warm.scripts() if quickly else Path(sys.executable).parent
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("Snakefile", "workflow", "profiles", "environment.yml"):
             (folder / name).symlink_to(ROOT / name)
         shutil.copytree(ROOT / "config", folder / "config")
         (folder / f"config/{self.name}.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
-        self.environment = self._environment(folder)
+        self.environment = self._environment()
 
-    @staticmethod
-    def _environment(folder: Path) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         return os.environ | {
-            "NSGF_STATE": str(folder / "state"),
+            "NSGF_STATE": str(self.folder / "state"),
             "OMP_NUM_THREADS": "1",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{self.scripts}:{os.environ['PATH']}",
         }
 
     @property
@@ -128,7 +136,7 @@ class Checkout:
     def command(self, *words: str) -> list[str]:
         """`make reproduce` without the set-up."""
         driver = str((self.folder / "workflow/reproduce.py").resolve())
-        return [sys.executable, driver, "--preset", self.name, "--cores", "2", *words]
+        return [str(self.scripts / "python"), driver, "--preset", self.name, "--cores", "2", *words]
 
     def reproduce(self, *words: str) -> subprocess.CompletedProcess:
         """Run to the end."""
@@ -144,7 +152,7 @@ class Checkout:
     def nsgf(self, *words: str) -> subprocess.CompletedProcess:
         """One stage by hand."""
         return subprocess.run(
-            [Path(sys.executable).parent / "nsgf", *words],
+            [self.scripts / "nsgf", *words],
             cwd=self.folder,
             env=self.environment,
             text=True,
@@ -208,10 +216,10 @@ def job_of(words: Sequence[str]) -> str:
     return next((job for word, job in pairwise(words) if word == "--job"), "")
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120):
-    """Poll until `condition` is true; fail after a while."""
+def wait_for(condition: Callable[[], object], seconds: float = 120, every: float = 0.05):
+    """Poll until `condition` is true, `every` so many seconds; fail after a while."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
+        time.sleep(every)
     return found

@@ -2,11 +2,11 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import yaml
 
+from tests import warm
 from tests.workflow.checkout import PATIENCE, ROOT, Checkout
 
 HELD = ("Snakefile", "Makefile", "README.md", "environment.yml", "pyproject.toml", "dvc.yaml")
@@ -15,7 +15,10 @@ WHO = ("-c", "user.name=test", "-c", "user.email=test@localhost")
 
 
 class Clone(Checkout):
-    """A git repository with the code, one preset, and the environment of the running tests."""
+    """A git repository with the code, one preset, and the environment of the running tests.
+
+    Its jobs are forks of a process that has their libraries (tests/warm.py).
+    """
 
     def __init__(self, folder: Path, whole: dict):
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,17 +61,16 @@ class Clone(Checkout):
         return clone
 
     def _name(self, folder: Path, name: str) -> None:
-        self.folder, self.name = folder, name
-        self.environment = self._environment(folder)
+        self.folder, self.name, self.scripts = folder, name, folder / ".venv/bin"
+        self.environment = self._environment()
         self.environment["PYTHONPATH"] = str(folder / "src")
 
     def _enter(self, folder: Path, name: str) -> None:
         """Names, environment and a .venv that leads to the running one."""
         self._name(folder, name)
-        running = Path(sys.executable).parents[1]
         (folder / ".venv").mkdir()
         for part in ("bin", "lib", "pyvenv.cfg"):
-            (folder / ".venv" / part).symlink_to(running / part)
+            (folder / ".venv" / part).symlink_to(warm.scripts().parent / part)
         (folder / ".venv/.ready").touch()  # newer than the locks: `make` has nothing to install
 
     def git(self, *words: str) -> str:
@@ -87,7 +89,7 @@ class Clone(Checkout):
     def dvc(self, *words: str, check: bool = True) -> subprocess.CompletedProcess:
         """A DVC command."""
         result = subprocess.run(
-            [sys.executable, "-m", "dvc", *words],
+            [self.scripts / "python", "-m", "dvc", *words],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,

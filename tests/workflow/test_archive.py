@@ -9,7 +9,6 @@ import yaml
 
 from nsgf.artifact import sha256_file
 from tests.workflow.clone import Clone
-from tests.workflow.conftest import REMOTE
 
 MODEL = "results/small/models/moons/velocity/seed0.safetensors"
 
@@ -167,15 +166,13 @@ def s3():
     server.stop()
 
 
-def test_an_s3_remote_gives_back_the_same_bytes(published, tmp_path, s3):
+def test_an_s3_remote_gives_back_the_same_bytes(published, pulled, tmp_path, s3):
     address, keys = s3
-    source = Clone.of(published, tmp_path / "source")
-    for clone in (source, target := Clone.of(published, tmp_path / "target")):
+    for clone in (pulled, target := Clone.of(published, tmp_path / "target")):
         clone.environment |= keys
         clone.dvc("remote", "add", "--default", "cloud", "s3://nsgf/archive")
         clone.dvc("remote", "modify", "cloud", "endpointurl", address)
-    source.dvc("pull", "--allow-missing", "--remote", REMOTE)
-    source.dvc("push")
+    pulled.dvc("push")
     target.dvc("pull", "--allow-missing")
     assert digests(target, "models", "tables") == digests(published, "models", "tables")
     audit = target.nsgf("audit", "results/small", "--commit", published.git("rev-parse", "HEAD"))

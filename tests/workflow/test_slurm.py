@@ -28,6 +28,7 @@ SEED = "moons-train-velocity-0"
 EVALUATION = "moons-evaluate-nsgf"
 ENDLESS = "moons-train-straight"
 SIZE = {"samples": 16}
+ASK = 0.5  # seconds between looks at the queue, each of which is a process
 LOCAL = {"table-table1", "claims"}
 
 
@@ -88,10 +89,20 @@ def endless(name: str, minutes: int) -> dict:
 
 @pytest.fixture(scope="module")
 def too_long(cluster, tmp_path_factory):
-    """A run in the background whose training is stopped at its time limit, a minute."""
+    """A run in the background whose training is stopped at its time limit, a minute.
+
+    That minute it sleeps, as it could not end by itself either way.
+    """
     folder = tmp_path_factory.mktemp("long")
     checkout = on_slurm(folder, endless("long", 1), cluster, gres="gpu")
-    return checkout, checkout.start(*PROFILE)
+    run = checkout.start(*PROFILE)
+
+    def lull() -> None:
+        for process in wait_for(lambda: checkout.jobs("train"), 200):
+            process.suspend()
+
+    threading.Thread(target=lull).start()
+    return checkout, run
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +113,7 @@ def disturbed(tiny, undisturbed, cluster, too_long, tmp_path_factory):
     checkout = on_slurm(folder, tiny, cluster, retries=2, **settings)
 
     def cancel() -> None:
-        cluster.cancel(wait_for(lambda: running(cluster, SEED), 200).id)
+        cluster.cancel(wait_for(lambda: running(cluster, SEED), 200, ASK).id)
 
     canceller = threading.Thread(target=cancel)
     canceller.start()
@@ -217,7 +228,7 @@ def test_a_killed_run_leaves_jobs_that_the_next_one_cancels(cluster, tmp_path):
             job = running(cluster, ENDLESS)
             return job if job and job.id not in known else None
 
-        job = wait_for(begun)
+        job = wait_for(begun, every=ASK)
         wait_for(lambda: checkout.jobs("train"))
         return run, job
 

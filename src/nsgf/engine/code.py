@@ -55,12 +55,13 @@ def code_of(stage: str, modules: tuple[str, ...] = (), entries: tuple = ()) -> s
         modules: what it loads by name, such as a network's module.
         entries: lines of the registry that the work rests on.
     """
-    own, reached_modules = _own(stage), sorted(modules_of(stage, modules))
-    parts = [f"{stage} {_fingerprint_of(own)}"] if stage else []
+    own, imported = _own(stage) if stage else ("", ())
+    reached_modules = sorted(modules_of(stage, modules))
+    parts = [f"{stage} {own}"] if stage else []
     parts += [f"{name} {_fingerprint(name)}" for name in reached_modules]
-    named = {*_imported(own, STAGES), *(n for module in reached_modules for n in _imports(module))}
+    named = {*imported, *(n for module in reached_modules for n in _imports(module))}
     used = {part for name in named for part in LIBRARIES.get(name.partition(".")[0], ())}
-    parts += [f"{name} {metadata.version(name)}" for name in sorted(used)]
+    parts += [f"{name} {_version(name)}" for name in sorted(used)]
     parts.append(json.dumps([repr(entry) for entry in entries]))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -68,7 +69,7 @@ def code_of(stage: str, modules: tuple[str, ...] = (), entries: tuple = ()) -> s
 def modules_of(stage: str, modules: Iterable[str] = ()) -> set[str]:
     """All modules of this package behind a stage and behind what it loads by name."""
     found: set[str] = set()
-    waiting = [*modules, *_imported(_own(stage), STAGES)]
+    waiting = [*modules, *(_own(stage)[1] if stage else ())]
     while waiting:
         name = waiting.pop()
         if name not in found and _is_ours(name) and not is_aside(name):
@@ -77,8 +78,16 @@ def modules_of(stage: str, modules: Iterable[str] = ()) -> set[str]:
     return found
 
 
-def _own(stage: str) -> list[ast.stmt]:
-    return reached(_tree(stage_module(stage)).body, MAKE) if stage else []
+@functools.cache
+def _own(stage: str) -> tuple[str, tuple[str, ...]]:
+    """Fingerprint of what `make` reaches in a stage's own file, and the modules that it imports."""
+    own = reached(_tree(stage_module(stage)).body, MAKE)
+    return _fingerprint_of(own), _imported(own, STAGES)
+
+
+@functools.cache
+def _version(library: str) -> str:
+    return metadata.version(library)
 
 
 def reached(body: Sequence[ast.stmt], root: str) -> list[ast.stmt]:
