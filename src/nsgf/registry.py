@@ -177,7 +177,6 @@ STAGES = (
     "evaluate",
     "targets",
     "table",
-    "targets-table",
     "figure",
     "claims",
 )

@@ -5,8 +5,6 @@ from typing import Annotated
 from pydantic import Field
 
 from nsgf.config.base import Model
-from nsgf.config.compute import Compute
-from nsgf.config.pool import Flow
 
 SOLVERS = ("geomloss", "newton")  # what is held against exact velocities
 
@@ -20,14 +18,3 @@ class Targets(Model):
         default=(0.80, 0.85, 0.95), min_length=1
     )
     """GeomLoss's scalings that are measured, fractions in (0, 1); the paper names these three."""
-
-
-class TargetsStage(Model):
-    """All that `nsgf targets` reads."""
-
-    seed: int
-    flow: Flow
-    batch_size: int
-    """Particles n of one minibatch problem, count."""
-    targets: Targets
-    compute: Compute

@@ -13,10 +13,10 @@ import seaborn
 from nsgf.config.figure import Figure, FigureStage
 from nsgf.errors import NsgfError
 from nsgf.registry import DATASETS
-from nsgf.report.style import FONT, SMALL, Drawing, Sheet, look
+from nsgf.report.style import SMALL, Drawing, Sheet, look
+from nsgf.report.verdict import HIGHER_IS_BETTER
 
 CELL, LEFT, TOP, BELOW, GAP = 0.62, 0.75, 0.28, 0.52, 0.3  # inches
-HIGHER_IS_BETTER = ("is",)
 
 
 @look()
@@ -46,9 +46,7 @@ def draw(settings: FigureStage, figure: Figure, table: Path) -> Drawing:
     for k, (dataset, method) in enumerate(shown):
         mine = found[(found["dataset"] == dataset) & (found["method"] == method)]
         left = LEFT + k * (width + GAP)
-        middle = {"ha": "center", "va": "center"}
-        title = f"{DATASETS[dataset].label}: {method}, {metric}"
-        sheet.text(left + width / 2, TOP / 2, title, fontsize=FONT, **middle)
+        sheet.text(left + width / 2, TOP / 2, f"{DATASETS[dataset].label}: {method}, {metric}")
         axes = sheet.axes(left, TOP, width, height)
         _draw_map(axes, mine, (figure.x, xs), (figure.y, ys), limits)
         _label(axes, (figure.x, xs), (figure.y, ys), first=k == 0)
@@ -69,7 +67,7 @@ def _draw_map(axes, mine: pd.DataFrame, x, y, limits) -> None:
     half = _grid(mine, (mine["ci_high"] - mine["ci_low"]) / 2, x, y)
     colours = seaborn.color_palette("crest", as_cmap=True)
     axes.imshow(mean, origin="lower", cmap=colours, vmin=limits[0], vmax=limits[1], aspect="auto")
-    higher = set(mine["metric"]) <= set(HIGHER_IS_BETTER)
+    higher = set(mine["metric"]) <= HIGHER_IS_BETTER
     best = (np.nanargmax if higher else np.nanargmin)(mean) if np.isfinite(mean).any() else -1
     for k, (value, around) in enumerate(zip(mean.ravel(), half.ravel(), strict=True)):
         if np.isfinite(value):

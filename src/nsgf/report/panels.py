@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from nsgf.config.figure import Figure, FigureStage
 from nsgf.registry import DATASETS
 from nsgf.report.planar import dots, frame, target_points
-from nsgf.report.source import PATH, Panel, demand, state_at
-from nsgf.report.style import FONT, SMALL, Drawing, Sheet, look, method_colour
+from nsgf.report.source import Panel, state_at
+from nsgf.report.style import SMALL, Drawing, Sheet, look, method_colour
 
 FRACTIONS = {0.0: "start", 0.25: "1/4", 0.5: "1/2", 0.75: "3/4", 1.0: "end of the path"}
 HALF = 6  # data units
@@ -23,23 +23,21 @@ FAINT = "#c9c9c9"
 @look()
 def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """Blocks of rows from top to bottom, times from left to right."""
-    demand(panels, PATH, image=False)
     pitch = SIZE + GAP
     blocks = [[p for p in panels if p.dataset == d] for d in figure.datasets]
     height = TOP + len(blocks) * BLOCK + len(panels) * pitch + BOTTOM
     sheet = Sheet(settings, LEFT + len(FRACTIONS) * pitch, height)
-    middle = {"ha": "center", "va": "center"}
     for j, words in enumerate(FRACTIONS.values()):
-        sheet.text(LEFT + j * pitch + SIZE / 2, TOP / 2, words, fontsize=FONT, **middle)
+        sheet.text(LEFT + j * pitch + SIZE / 2, TOP / 2, words)
     top = TOP
     for block in blocks:
         label = DATASETS[block[0].dataset].label
         across = LEFT + (len(FRACTIONS) * pitch - GAP) / 2
-        sheet.text(across, top + BLOCK / 2, label, fontsize=FONT, weight="bold", **middle)
+        sheet.text(across, top + BLOCK / 2, label, weight="bold")
         top += BLOCK
         for panel in block:
             words = panel.method_title.replace(", ", "\n")
-            sheet.text(0.19, top + SIZE / 2, words, rotation=90, **middle)
+            sheet.text(0.19, top + SIZE / 2, words, rotation=90)
             _draw_row(sheet, top, settings.seed, panel, last=panel is panels[-1])
             top += pitch
     return sheet.drawing

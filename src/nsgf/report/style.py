@@ -63,8 +63,8 @@ class Sheet:
         self.width, self._height = width, height + self._head
         self.drawing = Drawing(figsize=(self.width, self._height), facecolor="white")
         if title:
-            place = {"ha": "center", "va": "top", "fontsize": SMALL, "color": GREY}
-            self.text(width / 2, 0.02 - self._head, title, style="italic", **place)
+            place = {"va": "top", "fontsize": SMALL, "color": GREY, "style": "italic"}
+            self.text(width / 2, 0.02 - self._head, title, **place)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         """Bare axes; the frame stays, ticks do not."""
@@ -75,9 +75,10 @@ class Sheet:
         return axes
 
     def text(self, left: float, top: float, words: str, **options) -> None:
-        """Words at a point; options are matplotlib's."""
+        """Words around a point; options are matplotlib's."""
         y = self._height - self._head - top
-        self.drawing.text(left / self.width, y / self._height, words, **options)
+        place = {"ha": "center", "va": "center", "fontsize": FONT} | options
+        self.drawing.text(left / self.width, y / self._height, words, **place)
 
 
 def method_colour(method: str) -> tuple[float, float, float]:

@@ -3,11 +3,25 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from nsgf.config.targets import SOLVERS, TargetsStage
+from nsgf.config.base import Model
+from nsgf.config.compute import Compute
+from nsgf.config.pool import Flow
+from nsgf.config.targets import SOLVERS, Targets
 from nsgf.engine.branch import Branch
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.registry import BACKENDS
+
+
+class TargetsStage(Model):
+    """All that decides the errors of targets."""
+
+    seed: int
+    flow: Flow
+    batch_size: int
+    """Particles n of one minibatch problem, count."""
+    targets: Targets
+    compute: Compute
 
 
 def tasks(outline: Outline) -> Iterator[Task]:
@@ -15,6 +29,14 @@ def tasks(outline: Outline) -> Iterator[Task]:
     for branch in outline.branches:
         if branch.study.targets:
             yield _task(branch)
+
+
+def asking(outline: Outline) -> list[Branch]:
+    """Branches whose study asks how wrong targets are; of a data set in several, the first."""
+    found: dict[str, Branch] = {}
+    for branch in (b for b in outline.branches if b.study.targets):
+        found.setdefault(branch.dataset, branch)
+    return list(found.values())
 
 
 def errors_file(branch: Branch) -> str:
