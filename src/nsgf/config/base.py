@@ -3,7 +3,7 @@
 import difflib
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
@@ -106,7 +106,8 @@ def problems(error: ValidationError, model: type[Model], section: str = "") -> s
     for item in error.errors():
         key = ".".join(str(part) for part in (section, *item["loc"]) if part != "") or "top level"
         if item["type"] == "extra_forbidden":
-            found.append(f"unknown key '{key}'{_nearest(str(item['loc'][-1]), model)}")
+            hint = nearest(str(item["loc"][-1]), sorted(_field_names(model)))
+            found.append(f"unknown key '{key}'{hint}")
         else:
             got = item["input"]
             shown = "" if isinstance(got, dict) else f", got {json.dumps(got, default=str)}"
@@ -114,8 +115,9 @@ def problems(error: ValidationError, model: type[Model], section: str = "") -> s
     return "; ".join(found)
 
 
-def _nearest(key: str, model: type[Model]) -> str:
-    found = difflib.get_close_matches(key, sorted(_field_names(model)), n=1, cutoff=0.5)
+def nearest(key: str, keys: Iterable[str]) -> str:
+    """What a message says of a key that is none of `keys`: the nearest, if one is near."""
+    found = difflib.get_close_matches(key, list(keys), n=1, cutoff=0.5)
     return f" (nearest known key: '{found[0]}')" if found else ""
 
 

@@ -1,10 +1,12 @@
 """What a figure shows, and what tables, figures and claims are given."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nsgf.config.base import Model
+from nsgf.config.cells import known
 from nsgf.config.metrics import Judging
 from nsgf.config.study import Study
+from nsgf.registry import FIGURES
 
 
 class Figure(Model):
@@ -25,6 +27,12 @@ class Figure(Model):
     """Of a heat map: the varied setting along y."""
     metric: str | None = None
     """Of a heat map: what is shown."""
+
+    @field_validator("kind")
+    @classmethod
+    def _is_known(cls, kind: str) -> str:
+        known(FIGURES, kind, "kind of figure")
+        return kind
 
 
 class Shown(Model):

@@ -7,8 +7,7 @@ from nsgf.config.cells import Cell, cells
 from nsgf.config.figure import Figure
 from nsgf.config.metrics import Judging
 from nsgf.config.study import Name, Study
-from nsgf.errors import NsgfError
-from nsgf.registry import DATASETS, FIGURES, lookup
+from nsgf.registry import DATASETS, FIGURES
 
 
 class Preset(Model):
@@ -31,14 +30,10 @@ class Preset(Model):
         if "targets" in self.studies:
             raise ValueError("a study cannot be called 'targets': that is another table's name")
         for name, figure in self.figures.items():
-            try:
-                kind = lookup(FIGURES, figure.kind, "kind of figure")
-            except NsgfError as error:
-                raise ValueError(f"figures.{name}: {error.what}; {error.mend}") from error
-            if kind.reads == "targets":
+            if FIGURES[figure.kind].reads == "targets":
                 self._check_targets_figure(name, figure)
             else:
-                self._check_figure(name, figure, kind)
+                self._check_figure(name, figure, FIGURES[figure.kind])
         return self
 
     def _check_targets_figure(self, name, figure):
@@ -60,9 +55,9 @@ class Preset(Model):
         if kind.axes:
             _check_axes(name, figure, study)
         for dataset in figure.datasets if kind.shows else ():
-            spec = DATASETS[dataset]
-            if not (spec.is_image if kind.shows == "images" else spec.shape == (2,)):
-                shows = "images" if kind.shows == "images" else "2-D points"
+            images = kind.shows == "images"
+            if not (DATASETS[dataset].is_image if images else DATASETS[dataset].shape == (2,)):
+                shows = "images" if images else "2-D points"
                 raise ValueError(f"figures.{name}: kind '{figure.kind}' shows {shows}")
         if kind.reads == "table":
             return

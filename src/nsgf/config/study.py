@@ -5,15 +5,14 @@ from typing import Annotated, Literal
 from pydantic import Field, SerializeAsAny, WithJsonSchema, model_validator
 
 from nsgf.config.base import Idle, Model, part
-from nsgf.config.cells import Case, Cell, Value, cells, expand
+from nsgf.config.cells import Case, Cell, Value, cells, known
 from nsgf.config.compute import Compute, Resources
 from nsgf.config.pool import Flow, Pool, Trajectories
 from nsgf.config.sample import Sampling
 from nsgf.config.shards import Shards
 from nsgf.config.targets import Targets
 from nsgf.config.train import Training
-from nsgf.errors import NsgfError
-from nsgf.registry import DATASETS, METHODS, NETWORKS, STUDIES, lookup, module_of
+from nsgf.registry import DATASETS, METHODS, NETWORKS, STUDIES, module_of
 
 Stage = Literal["pool", "train", "sample", "gather", "reference", "features", "evaluate", "targets"]
 # Names that become parts of paths and of command lines.
@@ -71,7 +70,7 @@ class Study(Model):
     def _metrics_of_the_kind(cls, values):
         """Read `metrics` as the kind's settings."""
         if isinstance(values, dict) and isinstance(values.get("metrics"), dict):
-            kind = _known(STUDIES, values.get("kind", "planar"), "kind of study")
+            kind = known(STUDIES, values.get("kind", "planar"), "kind of study")
             model = module_of(kind).KIND.metrics
             return values | {"metrics": part(values["metrics"], model, "metrics")}
         return values
@@ -80,9 +79,9 @@ class Study(Model):
     def _is_possible(self):
         if twice := [d for d in self.datasets if self.datasets.count(d) > 1]:
             raise ValueError(f"datasets: '{twice[0]}' is listed twice")
-        shapes = {_known(DATASETS, name, "data set").shape for name in self.datasets}
+        shapes = {known(DATASETS, name, "data set").shape for name in self.datasets}
         for name in self.networks:
-            _known(NETWORKS, name, "network")
+            known(NETWORKS, name, "network")
         for cell in cells(self):
             self._check_cell(cell)
         trained = [self.networks, *(cell.networks for cell in cells(self))]
@@ -91,7 +90,7 @@ class Study(Model):
                 _check_net(name, training.net, shape)
         self._check_targets()
         _check_sampling(self.shards, cells(self))
-        module_of(_known(STUDIES, self.kind, "kind of study")).KIND.check(self)
+        module_of(known(STUDIES, self.kind, "kind of study")).KIND.check(self)
         return self
 
     def _check_targets(self):
@@ -129,14 +128,6 @@ class Study(Model):
             )
 
 
-def _known(table, name: str, what: str):
-    """`lookup`, as pydantic wants its errors."""
-    try:
-        return lookup(table, name, what)
-    except NsgfError as error:
-        raise ValueError(f"{error.what}; {error.mend}") from error
-
-
 def _check_sampling(shards: Shards, every: tuple[Cell, ...]) -> None:
     for cell in every:
         sampling = cell.sampling
@@ -162,6 +153,3 @@ def _check_net(name: str, net: Model, shape: tuple[int, ...]) -> None:
         net.check(shape)
     except ValueError as error:
         raise ValueError(f"networks.{name}: {error}") from error
-
-
-__all__ = ["Case", "Cell", "Name", "Study", "cells", "expand"]
