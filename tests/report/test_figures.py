@@ -23,6 +23,7 @@ from nsgf.registry import DATASETS, FIGURES, module_of
 from nsgf.report import images, source
 from nsgf.report.panels import FRACTIONS
 from nsgf.report.phases import flow_steps
+from nsgf.report.style import look
 from nsgf.stages import figure
 from tests.tasks import given
 
@@ -167,7 +168,8 @@ def drawn(preset: Path, kind: str):
         files = zip(task.inputs["arrays"], task.inputs["cost"], settings.panels, strict=True)
         reads = FIGURES[kind].reads
         panels = [source.read(reads, Path(a), Path(c), panel) for a, c, panel in files]
-    return module_of(FIGURES[kind].module).draw(settings, settings.figure, panels)
+    with look():
+        return module_of(FIGURES[kind].module).draw(settings, settings.figure, panels)
 
 
 def words_of(drawing) -> list[str]:

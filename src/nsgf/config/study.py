@@ -8,8 +8,7 @@ from nsgf.config.base import Idle, Model, part
 from nsgf.config.cells import Case, Cell, Value, cells, known
 from nsgf.config.compute import Compute, Resources
 from nsgf.config.pool import Flow, Pool, Trajectories
-from nsgf.config.sample import Sampling
-from nsgf.config.shards import Shards
+from nsgf.config.sample import Sampling, Shards
 from nsgf.config.targets import Targets
 from nsgf.config.train import Training
 from nsgf.registry import DATASETS, METHODS, NETWORKS, STUDIES, module_of

@@ -13,13 +13,12 @@ import seaborn
 from nsgf.config.figure import Figure, FigureStage
 from nsgf.errors import NsgfError
 from nsgf.registry import DATASETS
-from nsgf.report.style import SMALL, Drawing, Sheet, look
+from nsgf.report.style import SMALL, Drawing, Sheet
 from nsgf.report.verdict import HIGHER_IS_BETTER
 
 CELL, LEFT, TOP, BELOW, GAP = 0.62, 0.75, 0.28, 0.52, 0.3  # inches
 
 
-@look()
 def draw(settings: FigureStage, figure: Figure, table: Path) -> Drawing:
     """Maps from left to right, one for each data set and method.
 

@@ -11,7 +11,7 @@ from nsgf.config.figure import Figure, FigureStage
 from nsgf.registry import DATASETS
 from nsgf.report.planar import dots, frame, target_points
 from nsgf.report.source import Panel, state_at
-from nsgf.report.style import SMALL, Drawing, Sheet, look, method_colour
+from nsgf.report.style import SMALL, Drawing, Sheet, method_colour
 
 FRACTIONS = {0.0: "start", 0.25: "1/4", 0.5: "1/2", 0.75: "3/4", 1.0: "end of the path"}
 HALF = 6  # data units
@@ -20,7 +20,6 @@ LEFT, TOP, BOTTOM = 0.5, 0.22, 0.22
 FAINT = "#c9c9c9"
 
 
-@look()
 def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """Blocks of rows from top to bottom, times from left to right."""
     pitch = SIZE + GAP

@@ -13,7 +13,7 @@ from nsgf.config.figure import Figure, FigureStage
 from nsgf.registry import DATASETS
 from nsgf.report.planar import dots, frame, target_points
 from nsgf.report.source import Panel, method_title
-from nsgf.report.style import INK, SMALL, STEPS, TARGET, Drawing, Sheet, look
+from nsgf.report.style import INK, SMALL, STEPS, TARGET, Drawing, Sheet
 
 WIDTH, LARGEST = 6.4, 2.9  # inches: of all panels of a row, and of one at most
 GAP, LEFT, TOP, BOTTOM = 0.08, 0.42, 0.26, 0.36  # inches
@@ -21,7 +21,6 @@ N_PATHS = 200
 STRAY = 5e-4  # share of points that may lie beyond a side of the window
 
 
-@look()
 def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """Data sets and methods, whichever are more from left to right, the others downwards."""
     shown = {(p.dataset, p.cell): p for p in panels}

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from nsgf.config.figure import Figure, FigureStage
 from nsgf.report.images import Block, draw_blocks, states
 from nsgf.report.source import Panel, two_phase
-from nsgf.report.style import Drawing, look
+from nsgf.report.style import Drawing
 
 
-@look()
 def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """Two rows for each data set: after the NSGF steps, and final."""
     return draw_blocks(settings, [_block(panel) for panel in two_phase(panels)])

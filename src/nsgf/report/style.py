@@ -7,7 +7,7 @@ machine's.
 
 import contextlib
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import matplotlib
@@ -27,6 +27,7 @@ INK, GREY = "#1a1a1a", "#6b6b6b"
 TARGET = "#56b4e9"  # Okabe and Ito's sky blue; like the two below, safe for colour-blind readers
 STEPS = LinearSegmentedColormap.from_list("steps", ["#0a3a9e", "#7b3f98", "#d7191c"])
 DPI = {"pdf": 300, "png": 200}  # of a PDF only what is rasterised
+NAMES = {"pdf": ("CreationDate", "Creator", "Producer"), "png": ("Software",)}  # are left out
 ALWAYS = {
     "font.family": "STIXGeneral",
     "mathtext.fontset": "stix",
@@ -40,7 +41,7 @@ ALWAYS = {
 
 @contextlib.contextmanager
 def look() -> Iterator[None]:
-    """Draw in the house's look, whatever the user's matplotlibrc says; also a decorator."""
+    """Draw and save in the house's look, whatever the user's matplotlibrc says; also a decorator."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(seaborn.axes_style("white") | ALWAYS)
@@ -87,20 +88,10 @@ def method_colour(method: str) -> tuple[float, float, float]:
     return palette[list(METHODS).index(method) % len(palette)]
 
 
-@look()
-def save(drawing: Drawing, pdf: Path, png: Path) -> None:
-    """Write both files, each whole or not at all; equal drawings give equal bytes."""
-    nameless = {
-        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-        "png": {"Software": None},
-    }
-    for form, path in (("pdf", pdf), ("png", png)):
+def save(drawing: Drawing, paths: Mapping[str, Path]) -> None:
+    """Write files by their form, each whole or not at all; equal drawings give equal bytes."""
+    place = {"bbox_inches": "tight", "pad_inches": 0.05}
+    for form, path in paths.items():
         with atomic(path) as temporary:
-            drawing.savefig(
-                temporary,
-                format=form,
-                dpi=DPI[form],
-                metadata=nameless[form],
-                bbox_inches="tight",
-                pad_inches=0.05,
-            )
+            about = {"format": form, "dpi": DPI[form], "metadata": dict.fromkeys(NAMES[form])}
+            drawing.savefig(temporary, **about, **place)

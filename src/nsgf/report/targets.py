@@ -18,7 +18,7 @@ from nsgf.artifact import read_json
 from nsgf.config.figure import Figure, FigureStage
 from nsgf.metrics.interval import student_t
 from nsgf.registry import DATASETS
-from nsgf.report.style import GREY, INK, SMALL, Drawing, Sheet, look
+from nsgf.report.style import GREY, INK, SMALL, Drawing, Sheet
 
 COLUMNS = 4
 WIDTH, HEIGHT, GAP = 1.45, 2.0, 0.1  # inches: of a panel, and between panels
@@ -33,7 +33,6 @@ Setting = tuple[str, float | None]  # solver and scaling; None for one that conv
 Band = tuple[np.ndarray, np.ndarray, np.ndarray]  # middle, low, high; each (T,)
 
 
-@look()
 def draw(settings: FigureStage, figure: Figure, files: Mapping) -> Drawing:
     """Rows of four panels from left to right; the change of W2 takes the last place.
 

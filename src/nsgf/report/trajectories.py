@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from nsgf.config.figure import Figure, FigureStage
 from nsgf.report.images import Block, draw_blocks, states
 from nsgf.report.source import Panel, state_at, two_phase
-from nsgf.report.style import Drawing, look
+from nsgf.report.style import Drawing
 
 PROGRESS = {"start": 0.0, "half of the steps": 0.5, "end": 1.0}
 
 
-@look()
 def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """A block for each method, a row for each time; a column is one sample's noise."""
     last = two_phase(panels)

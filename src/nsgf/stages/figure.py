@@ -69,7 +69,7 @@ def _shown(cell: Cell) -> Shown:
 def make(settings: FigureStage, unit, files) -> dict:
     """Draw a figure; its kind is a module with a `draw`."""
     from nsgf.report.source import read
-    from nsgf.report.style import save
+    from nsgf.report.style import look, save
 
     kind, inputs = FIGURES[settings.figure.kind], files.inputs
     if settings.panels:
@@ -77,6 +77,7 @@ def make(settings: FigureStage, unit, files) -> dict:
         drawn_from = [read(kind.reads, *which) for which in each]
     else:
         drawn_from = inputs["table"] if kind.reads == "table" else inputs
-    drawing = module_of(kind.module).draw(settings, settings.figure, drawn_from)
-    save(drawing, files.outputs["pdf"], files.outputs["png"])
+    with look():
+        drawing = module_of(kind.module).draw(settings, settings.figure, drawn_from)
+        save(drawing, files.outputs)
     return {"title": settings.title, "reduced": list(settings.reduced)}

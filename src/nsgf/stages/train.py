@@ -109,8 +109,4 @@ def _open_pool(settings: TrainStage, unit, problem, paths):
         return form.StreamingPool(problem, settings.streaming, unit)
     if not paths:
         return None
-    return open_pool(sorted({path.parent for path in paths}, key=_number), problem)
-
-
-def _number(shard) -> int:
-    return int(shard.name.removeprefix("shard"))
+    return open_pool(list(dict.fromkeys(path.parent for path in paths)), problem)
