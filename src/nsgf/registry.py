@@ -241,6 +241,11 @@ def module_of(path: str) -> ModuleType:
     return importlib.import_module(path)
 
 
+def kind_of(study: str):
+    """The KIND of a kind of study (nsgf.studies.kind), by its name here."""
+    return module_of(STUDIES[study]).KIND
+
+
 # Last, because a catalogue is written in the classes above.
 TABLES = {
     "DATASETS": DATASETS,

@@ -11,7 +11,7 @@ from nsgf.config.pool import Flow, Pool, Trajectories
 from nsgf.config.sample import Sampling, Shards
 from nsgf.config.targets import Targets
 from nsgf.config.train import Training
-from nsgf.registry import DATASETS, METHODS, NETWORKS, STUDIES, module_of
+from nsgf.registry import DATASETS, METHODS, NETWORKS, STUDIES, kind_of
 
 Stage = Literal["pool", "train", "sample", "gather", "reference", "features", "evaluate", "targets"]
 # Names that become parts of paths and of command lines.
@@ -69,9 +69,9 @@ class Study(Model):
     def _metrics_of_the_kind(cls, values):
         """Read `metrics` as the kind's settings."""
         if isinstance(values, dict) and isinstance(values.get("metrics"), dict):
-            kind = known(STUDIES, values.get("kind", "planar"), "kind of study")
-            model = module_of(kind).KIND.metrics
-            return values | {"metrics": part(values["metrics"], model, "metrics")}
+            kind = values.get("kind", "planar")
+            known(STUDIES, kind, "kind of study")
+            return values | {"metrics": part(values["metrics"], kind_of(kind).metrics, "metrics")}
         return values
 
     @model_validator(mode="after")
@@ -89,7 +89,7 @@ class Study(Model):
                 _check_net(name, training.net, shape)
         self._check_targets()
         _check_sampling(self.shards, cells(self))
-        module_of(known(STUDIES, self.kind, "kind of study")).KIND.check(self)
+        kind_of(self.kind).check(self)
         return self
 
     def _check_targets(self):

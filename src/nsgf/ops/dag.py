@@ -35,15 +35,18 @@ def summary(every: list[Job]) -> dict[str, tuple[int, int, list[str]]]:
     }
 
 
-def direct(rows: dict[str, tuple[int, int, list[str]]], stage: str) -> list[str]:
-    """Stages before one that no other stage stands between."""
+def arrows(rows: dict[str, tuple[int, int, list[str]]]) -> dict[str, list[str]]:
+    """Of each stage, the stages before it that no other one stands between.
 
-    def behind(one: str) -> set[str]:
-        mine = [b for b in rows[one][2] if b != one]
-        return {*mine, *(far for b in mine for far in behind(b))}
-
-    mine = [b for b in rows[stage][2] if b != stage]
-    return [b for b in mine if not any(b in behind(other) for other in mine)]
+    Stages that read of each other, such as what draws samples and what gathers those that jobs
+    share, stand in the order of the data.
+    """
+    names, behind, found = list(rows), {}, {}
+    for k, (stage, (_, _, before)) in enumerate(rows.items()):
+        mine = [b for b in before if b in names[:k]]
+        behind[stage] = {*mine, *(far for b in mine for far in behind[b])}
+        found[stage] = [b for b in mine if not any(b in behind[other] for other in mine)]
+    return found
 
 
 def draw(rows: dict[str, tuple[int, int, list[str]]], path: Path) -> None:
@@ -51,8 +54,9 @@ def draw(rows: dict[str, tuple[int, int, list[str]]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     level: dict[str, int] = {}
-    for stage, (_, _, before) in rows.items():
-        level[stage] = 1 + max((level[b] for b in before if b in level), default=-1)
+    before = arrows(rows)
+    for stage in rows:
+        level[stage] = 1 + max((level[b] for b in before[stage]), default=-1)
     columns = [[s for s in rows if level[s] == k] for k in range(max(level.values()) + 1)]
     tall = max(map(len, columns))
     figure = Figure(figsize=(1.9 * len(columns), 0.9 * tall), layout="constrained")
@@ -68,7 +72,7 @@ def draw(rows: dict[str, tuple[int, int, list[str]]], path: Path) -> None:
         box = {"boxstyle": "round", "facecolor": "#eef3f8", "edgecolor": "#7a8793"}
         words = f"{stage}\n{count} jobs, {units} units"
         axes.text(*place[stage], words, ha="center", va="center", fontsize=8, bbox=box, zorder=2)
-        for other in direct(rows, stage):
+        for other in before[stage]:
             style = {"arrowstyle": "->", "color": "#7a8793", "shrinkA": 30, "shrinkB": 30}
             axes.annotate("", place[stage], place[other], arrowprops=style, zorder=1)
     with atomic(path) as temporary:

@@ -41,7 +41,7 @@ ALWAYS = {
 
 @contextlib.contextmanager
 def look() -> Iterator[None]:
-    """Draw and save in the house's look, whatever the user's matplotlibrc says; also a decorator."""
+    """Draw and save in the house's look, whatever a matplotlibrc says; also a decorator."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(seaborn.axes_style("white") | ALWAYS)

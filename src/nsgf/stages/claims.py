@@ -6,7 +6,7 @@ from nsgf.config.figure import ReportStage
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.layout import paper_file
-from nsgf.registry import DATASETS, METHODS, STUDIES, module_of
+from nsgf.registry import DATASETS, METHODS, kind_of, module_of
 from nsgf.stages.table import ENDINGS
 
 
@@ -28,9 +28,9 @@ def tasks(outline: Outline) -> Iterator[Task]:
     inputs = {f"paper {paper}": paper_file(paper) for paper in sorted(papers)}
     for name, (kind, _) in judged.items():
         inputs[f"table {name}"] = outline.layout.table(name)
-        found = module_of(_kind(kind).evidence).inputs(outline, name)
+        found = module_of(kind_of(kind).evidence).inputs(outline, name)
         inputs |= {f"{name} {what}": paths for what, paths in found.items()}
-    kinds = [_kind(kind) for kind, _ in judged.values()]
+    kinds = [kind_of(kind) for kind, _ in judged.values()]
     yield Task(
         "claims",
         {},
@@ -47,18 +47,14 @@ def tasks(outline: Outline) -> Iterator[Task]:
     )
 
 
-def _kind(name: str):
-    return module_of(STUDIES[name]).KIND
-
-
 def _claims(kind: str, paper: str | None) -> bool:
     """Whether a study has claims: its paper's, or of its kind."""
-    return bool(_kind(kind).claims) and bool(paper or _own(kind))
+    return bool(kind_of(kind).claims) and bool(paper or _own(kind))
 
 
 def _own(kind: str) -> dict[int, str]:
     """Claims of a kind that are of no paper."""
-    return getattr(module_of(_kind(kind).evidence), "CLAIMS", {})
+    return getattr(module_of(kind_of(kind).evidence), "CLAIMS", {})
 
 
 def make(settings: ClaimsStage, unit, files) -> None:
@@ -92,7 +88,7 @@ def _judged(settings: ClaimsStage, inputs, names: list[str], paper: str | None) 
     for name in names:
         mine = [key for key in inputs if key.startswith(f"{name} ")]
         given = {key.removeprefix(f"{name} "): inputs[key] for key in mine}
-        judge = module_of(_kind(settings.studies[name][0]).claims).judge
+        judge = module_of(kind_of(settings.studies[name][0]).claims).judge
         table = pd.read_csv(inputs[f"table {name}"])
         for one in judge(table, given, bool(settings.reduced), published):
             found.setdefault(one.claim, one)

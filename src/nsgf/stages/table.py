@@ -9,7 +9,7 @@ from nsgf.engine.branch import Branch, Placed
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.layout import paper_file
-from nsgf.registry import DATASETS, METHODS, STUDIES, module_of
+from nsgf.registry import DATASETS, METHODS, kind_of, module_of
 from nsgf.stages.targets import asking, errors_file
 
 ENDINGS = ("csv", "md", "html")
@@ -84,7 +84,7 @@ def _page_of_study(settings: TableStage, inputs):
     from nsgf.report.render import Page
 
     name, study = settings.name, settings.study
-    form = module_of(module_of(STUDIES[study.kind]).KIND.table)
+    form = module_of(kind_of(study.kind).table)
     published = published_of(inputs.get("published"))
     each = [(d, cell) for d in study.datasets for cell in cells(study)]
     measured = [
@@ -115,7 +115,7 @@ def _notes(settings: TableStage, published, measured, references) -> list[str]:
     ]
     if settings.name in published.tables:
         found.append(f"Published: {published.source}. {published.tables[settings.name].why}")
-    kind = module_of(STUDIES[study.kind]).KIND
+    kind = kind_of(study.kind)
     for dataset in study.datasets if kind.notes else ():
         mine = [body for body in measured if body["dataset"] == dataset]
         found += module_of(kind.notes).notes(study, dataset, mine, references[dataset])
