@@ -64,7 +64,6 @@ def draw_blocks(settings: FigureStage, blocks: Sequence[Block]) -> Drawing:
 
 def _draw_row(sheet: Sheet, left: float, top: float, label: str, images: np.ndarray) -> None:
     row = strip(images)
-    axes = sheet.axes(left, top, SIDE * row.shape[1] / row.shape[0], SIDE)
+    axes = sheet.axes(left, top, SIDE * row.shape[1] / row.shape[0], SIDE, frame=False)
     axes.imshow(row, interpolation="nearest", aspect="auto")
-    axes.set_axis_off()
     sheet.text(left - 0.08, top + SIDE / 2, label, ha="right", fontsize=SMALL)

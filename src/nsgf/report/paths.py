@@ -74,15 +74,10 @@ def segments(path: np.ndarray) -> LineCollection:
 def _legend(sheet: Sheet, left: float, top: float) -> None:
     place = {"ha": "left", "fontsize": SMALL}
     for words, colour, at in (("prior", INK, 0.0), ("target", TARGET, 0.55)):
-        dots(_bare(sheet, left + at, top, 0.12, 0.12), np.zeros((1, 2)), colour, 14)
+        axes = sheet.axes(left + at, top, 0.12, 0.12, frame=False)
+        dots(axes, np.zeros((1, 2)), colour, 14)
         sheet.text(left + at + 0.16, top + 0.06, words, **place)
     sheet.text(left + 1.62, top + 0.06, "first step", ha="right", fontsize=SMALL)
-    bar = _bare(sheet, left + 1.68, top + 0.02, 0.9, 0.08)
+    bar = sheet.axes(left + 1.68, top + 0.02, 0.9, 0.08, frame=False)
     bar.imshow(np.linspace(0, 1, 256)[None], cmap=STEPS, aspect="auto")
     sheet.text(left + 2.64, top + 0.06, "last step", **place)
-
-
-def _bare(sheet: Sheet, *box: float) -> Axes:
-    axes = sheet.axes(*box)
-    axes.set_axis_off()
-    return axes

@@ -67,12 +67,13 @@ class Sheet:
             place = {"va": "top", "fontsize": SMALL, "color": GREY, "style": "italic"}
             self.text(width / 2, 0.02 - self._head, title, **place)
 
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        """Bare axes; the frame stays, ticks do not."""
+    def axes(self, left: float, top: float, width: float, height: float, frame=True) -> Axes:
+        """Axes without ticks, and if it is said without a frame."""
         bottom = self._height - self._head - top - height
         box = (left / self.width, bottom / self._height)
         axes = self.drawing.add_axes((*box, width / self.width, height / self._height))
         axes.set(xticks=[], yticks=[])
+        axes.axison = frame
         return axes
 
     def text(self, left: float, top: float, words: str, **options) -> None:

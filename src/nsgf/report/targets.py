@@ -151,7 +151,6 @@ def _legend(sheet: Sheet, start: float, styles: Mapping[Setting, dict]) -> None:
     first = (sheet.width - columns * width) / 2
     for i, style in enumerate(styles.values()):
         left, top = first + i % columns * width, start + i // columns * LINE
-        axes = sheet.axes(left, top + 0.02, 0.26, 0.12)
-        axes.set_axis_off()
+        axes = sheet.axes(left, top + 0.02, 0.26, 0.12, frame=False)
         axes.plot([0, 1, 2], [0, 0, 0], markevery=[1], **style)
         sheet.text(left + 0.31, top + 0.08, style["label"], ha="left", fontsize=SMALL)
