@@ -76,9 +76,12 @@ def read_yaml(path: Path) -> object:
 def parse(value: object, model: type[ModelType], where: str) -> ModelType:
     """Validate `value` as `model`; `where` names its origin in errors."""
     try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise _explain(error, model, where) from error
+        return part(value, model)
+    except ValueError as error:
+        raise NsgfError(
+            f"configuration {where}: {error}",
+            "correct the key; every key with its unit is in workflow/schemas/preset.schema.json",
+        ) from error
 
 
 def part(value: object, model: type[ModelType], section: str = "") -> ModelType:
@@ -93,14 +96,7 @@ def part(value: object, model: type[ModelType], section: str = "") -> ModelType:
         raise ValueError(problems(error, model, section)) from error
 
 
-def _explain(error: ValidationError, model: type[Model], where: str) -> NsgfError:
-    return NsgfError(
-        f"configuration {where}: {problems(error, model)}",
-        "correct the key; every key with its unit is in workflow/schemas/preset.schema.json",
-    )
-
-
-def problems(error: ValidationError, model: type[Model], section: str = "") -> str:
+def problems(error: ValidationError, model: type[Model], section: str) -> str:
     """All that is wrong with a value for `model`, in words; `section` is where it stands."""
     found = []
     for item in error.errors():

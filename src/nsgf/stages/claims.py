@@ -59,7 +59,9 @@ def _own(kind: str) -> dict[int, str]:
 
 def make(settings: ClaimsStage, unit, files) -> None:
     """Judge every claim of every paper, or of a kind's own, that the run has a study of."""
-    from nsgf.report import finding, render
+    import pandas as pd
+
+    from nsgf.report import render
 
     groups: dict[tuple, list[str]] = {}
     for name, (kind, paper) in settings.studies.items():
@@ -67,7 +69,7 @@ def make(settings: ClaimsStage, unit, files) -> None:
     found = []
     for paper, kind in sorted(groups, key=str):
         found += _judged(settings, files.inputs, groups[paper, kind], paper)
-    frame = finding.frame(found).astype(str)
+    frame = pd.DataFrame(map(vars, found)).astype(str)
     notes = [
         "Times are of this machine and run; they are not part of any table.",
         "Where a job was resumed after a kill, its time is that of its last attempt: no verdict.",

@@ -1,7 +1,6 @@
 """How wrong a solver's training targets are, on each data set, as one .json."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from nsgf.config.base import Model
 from nsgf.config.compute import Compute
@@ -41,9 +40,12 @@ def asking(outline: Outline) -> list[Branch]:
 
 def errors_file(branch: Branch) -> str:
     """Where the errors of a branch's targets lie."""
-    settings = _settings(branch)
-    name = branch.names.of(f"metrics/{branch.dataset}", "targets", settings.model_dump(mode="json"))
-    return branch.layout.path("metrics", branch.dataset, f"{name}.json")
+    return branch.layout.path("metrics", branch.dataset, f"{_name(branch)}.json")
+
+
+def _name(branch: Branch) -> str:
+    settings = _settings(branch).model_dump(mode="json")
+    return branch.names.of(f"metrics/{branch.dataset}", "targets", settings)
 
 
 def _settings(branch: Branch) -> TargetsStage:
@@ -62,7 +64,7 @@ def _task(branch: Branch) -> Task:
     return branch.task(
         "targets",
         "targets",
-        Path(errors_file(branch)).stem.removeprefix("targets"),
+        _name(branch).removeprefix("targets"),
         {"dataset": branch.dataset},
         settings=_settings(branch),
         inputs={"data": files} if files else {},
