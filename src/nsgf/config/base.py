@@ -119,12 +119,9 @@ def nearest(key: str, keys: Iterable[str]) -> str:
 
 def _field_names(model: type[Model]) -> set[str]:
     """Names of all fields of `model` and of the models inside it."""
-    names: set[str] = set()
-    for name, field in model.model_fields.items():
-        names.add(name)
-        for inner in _models_in(field.annotation):
-            names |= _field_names(inner)
-    return names
+    fields = model.model_fields.values()
+    inside = [inner for field in fields for inner in _models_in(field.annotation)]
+    return set(model.model_fields).union(*map(_field_names, inside))
 
 
 def _models_in(annotation: object) -> list[type[Model]]:

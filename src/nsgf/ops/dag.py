@@ -1,6 +1,5 @@
 """`nsgf dag`: the stages of a preset, what each reads, and how many jobs and units it has."""
 
-from collections import Counter
 from pathlib import Path
 
 from nsgf.artifact import atomic
@@ -25,14 +24,14 @@ def run(preset: Path, picture: Path | None) -> None:
 def summary(every: list[Job]) -> dict[str, tuple[int, int, list[str]]]:
     """Jobs, units and the stages before, of each stage."""
     maker = {path: job.stage for job in every for path in job.outputs}
-    before: dict[str, set[str]] = {}
-    for job in every:
-        before.setdefault(job.stage, set()).update(maker[p] for p in job.inputs if p in maker)
-    count = Counter(job.stage for job in every)
-    units = Counter(job.stage for job in every for _ in job.tasks)
-    return {
-        s: (count[s], units[s], [b for b in STAGES if b in before[s]]) for s in STAGES if count[s]
-    }
+    rows = {}
+    for stage in STAGES:
+        mine = [job for job in every if job.stage == stage]
+        before = {maker[path] for job in mine for path in job.inputs if path in maker}
+        if mine:
+            units = sum(len(job.tasks) for job in mine)
+            rows[stage] = len(mine), units, [b for b in STAGES if b in before]
+    return rows
 
 
 def arrows(rows: dict[str, tuple[int, int, list[str]]]) -> dict[str, list[str]]:
@@ -53,8 +52,7 @@ def draw(rows: dict[str, tuple[int, int, list[str]]], path: Path) -> None:
     """Stages in columns by how far they are from the data."""
     from matplotlib.figure import Figure
 
-    level: dict[str, int] = {}
-    before = arrows(rows)
+    level, before = {}, arrows(rows)
     for stage in rows:
         level[stage] = 1 + max((level[b] for b in before[stage]), default=-1)
     columns = [[s for s in rows if level[s] == k] for k in range(max(level.values()) + 1)]

@@ -35,7 +35,7 @@ COLUMNS = [
     "n_seeds",
     "verdict",
 ]
-EXACT = ("newton", None)
+EXACT = ["newton", None]  # solver and scaling; one that converges has no scaling
 SMALLEST = 0.001  # per cent that is printed
 SENTENCES = {
     "lower": "exact targets lower W2",
@@ -43,23 +43,34 @@ SENTENCES = {
     "same": "exact targets do not measurably change W2",
     "few": f"fewer than {MIN_SEEDS} seeds: no verdict",
 }
-Setting = tuple[str, float | None]  # solver and scaling; None for one that converges
 
 
 def page(settings: TableStage, inputs: Mapping[str, list[Path]]) -> Page:
-    """From the `errors` of each data set's targets, and the `metrics` of NSGFs trained on them."""
+    """Rows of every data set: its targets' `errors`, and `metrics` of NSGFs trained on them.
+
+    Of each data set at most two solver settings were trained on, the exact one and another.
+    """
+    confidence = settings.judging.confidence
     measured = [read_json(file) for file in inputs["errors"]]
-    trained: dict[str, dict[Setting, Mapping]] = {}
+    trained: dict[tuple, Mapping] = {}
     for body in map(read_json, inputs["metrics"]):
         flow = body["parameters"]["flow"]
         scaling = None if flow["backend"] == EXACT[0] else flow["scaling"]
-        trained.setdefault(body["dataset"], {})[flow["backend"], scaling] = body
-    found = table(measured, trained, settings.judging.confidence)
+        trained[body["dataset"], flow["backend"], scaling] = body
+    rows = []
+    for body in measured:
+        for setting in body["settings"]:
+            about = {"dataset": body["dataset"], "solver": setting["backend"], **body["flow"]}
+            about |= {"scaling": setting["scaling"], "n": body["n"]}
+            about["n_problems"] = len(setting["problems"])
+            errors = _errors(setting["problems"], confidence)
+            rows.append(about | errors | _w2(about, trained, confidence))
+    found = pd.DataFrame(rows, columns=COLUMNS)
     title = f"How wrong the training targets were - {settings.title}"
     return Page(title, _notes(settings, measured, trained), found, display(found))
 
 
-def _notes(settings: TableStage, measured, trained) -> list[str]:
+def _notes(settings: TableStage, measured: Sequence[Mapping], trained: Mapping) -> list[str]:
     """What a reader must know before the numbers."""
     percent = round(100 * settings.judging.confidence)
     problems = {len(setting["problems"]) for body in measured for setting in body["settings"]}
@@ -72,8 +83,8 @@ def _notes(settings: TableStage, measured, trained) -> list[str]:
         f"Errors: {percent} % Student-t intervals over {' or '.join(map(str, sorted(problems)))}"
         " minibatch problems.",
     ]
-    for bodies in list(trained.values())[:1]:
-        sets = bodies[EXACT]["sets"]
+    if trained:
+        sets = next(iter(trained.values()))["sets"]
         train, sample = (len({one[seed] for one in sets}) for seed in ("seed", "sample"))
         found.append(
             f"W2: {percent} % Student-t over {train} training seeds, each the mean of {sample}"
@@ -81,31 +92,6 @@ def _notes(settings: TableStage, measured, trained) -> list[str]:
             " points, so that their difference is taken seed by seed."
         )
     return found
-
-
-def table(
-    measured: Sequence[Mapping],
-    trained: Mapping[str, Mapping[Setting, Mapping]],
-    confidence: float,
-) -> pd.DataFrame:
-    """Rows of every data set in `measured`, in its order.
-
-    Args:
-        measured: bodies of the stage `targets`.
-        trained: data set -> setting -> metrics of the NSGF that was trained on it; the exact
-            setting's and one other's.
-        confidence: of the intervals.
-    """
-    rows = []
-    for body in measured:
-        for setting in body["settings"]:
-            about = {"dataset": body["dataset"], "solver": setting["backend"], **body["flow"]}
-            about |= {"scaling": setting["scaling"], "n": body["n"]}
-            about["n_problems"] = len(setting["problems"])
-            key, mine = (setting["backend"], setting["scaling"]), trained.get(body["dataset"], {})
-            w2 = _w2(key, mine, confidence) if key in mine else {}
-            rows.append(about | _errors(setting["problems"], confidence) | w2)
-    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _errors(problems: Sequence[Mapping], confidence: float) -> dict:
@@ -122,15 +108,18 @@ def _errors(problems: Sequence[Mapping], confidence: float) -> dict:
     return {column: value for columns in flat for column, value in columns.items()}
 
 
-def _w2(key: Setting, trained: Mapping[Setting, Mapping], confidence: float) -> dict:
+def _w2(about: Mapping, trained: Mapping[tuple, Mapping], confidence: float) -> dict:
     """W2 of the NSGF trained on a setting, with the change that exact targets make."""
+    dataset, *setting = key = about["dataset"], about["solver"], about["scaling"]
+    if key not in trained:
+        return {}
     exact, mine = (
         lines.loc[lines["metric"] == "w2", ["seed", "sample", "value"]]
-        for lines in (collect([trained[k]]) for k in (EXACT, key))
+        for lines in (collect([trained[k]]) for k in ((dataset, *EXACT), key))
     )
     w2 = interval_of(mine, "value", confidence)
     found = _flat("w2", w2) | {"n_seeds": w2.n}
-    if key != EXACT:
+    if setting != EXACT:
         pairs = exact.merge(mine, on=["seed", "sample"], validate="1:1")
         pairs["value"] = pairs["value_x"] - pairs["value_y"]
         change = interval_of(pairs, "value", confidence)

@@ -35,12 +35,8 @@ def _task(branch: Branch, placed: Placed) -> Task:
     outputs = {"metrics": f"{placed.metrics}.json"}
     if branch.kind.neighbours:
         outputs["neighbours"] = f"{placed.metrics}.npz"
-    parameters = {
-        "nfe": cell.nfe,
-        "flow": deciding(cell.flow),
-        "pool": deciding(cell.pool),
-        "sampling": deciding(cell.sampling),
-    }
+    varied = ("nfe", "flow", "pool", "sampling")
+    parameters = {key: deciding(getattr(cell, key)) for key in varied}
     about = measuring(branch) | {"sets": [(u["seed"], u["sample"]) for u in branch.sets]}
     return branch.task(
         "evaluate",
