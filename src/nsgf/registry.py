@@ -243,7 +243,7 @@ def module_of(path: str) -> ModuleType:
 
 def kind_of(study: str):
     """The KIND of a kind of study (nsgf.studies.kind), by its name here."""
-    return module_of(STUDIES[study]).KIND
+    return module_of(lookup(STUDIES, study, "kind of study")).KIND
 
 
 # Last, because a catalogue is written in the classes above.

@@ -76,17 +76,15 @@ class Preset(Model):
 def _check_axes(name: str, figure: Figure, study: Study) -> None:
     every = [c for c in cells(study) if not figure.methods or c.name in figure.methods]
     varied = sorted({key for cell in every for key in cell.varied})
-    for axis in ("x", "y"):
-        if getattr(figure, axis) not in varied:
+    axes = {"x": figure.x, "y": figure.y}
+    for axis, key in axes.items():
+        if key not in varied:
             raise ValueError(
-                f"figures.{name}: {axis} is {getattr(figure, axis)!r}, none of what study"
-                f" '{figure.study}' varies: {', '.join(varied) or 'nothing'}"
+                f"figures.{name}: {axis} is {key!r}, none of what study '{figure.study}' varies:"
+                f" {', '.join(varied) or 'nothing'}"
             )
-    places = [
-        (c.name, c.varied[figure.x], c.varied[figure.y])
-        for c in every
-        if {figure.x, figure.y} <= set(c.varied)
-    ]
+    both = [c for c in every if set(axes.values()) <= set(c.varied)]
+    places = [(c.name, *(c.varied[key] for key in axes.values())) for c in both]
     if len(set(places)) < len(places):
         raise ValueError(
             f"figures.{name}: study '{figure.study}' varies more than {figure.x} and {figure.y}:"

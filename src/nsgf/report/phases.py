@@ -10,13 +10,12 @@ from nsgf.report.style import Drawing
 
 def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """Two rows for each data set: after the NSGF steps, and final."""
-    return draw_blocks(settings, [_block(panel) for panel in two_phase(panels)])
-
-
-def _block(panel: Panel) -> Block:
-    path, steps = panel.arrays["path"], flow_steps(panel)
-    rows = {f"after {steps} NSGF steps": path[steps], "final": path[-1]}
-    return Block(panel.title, [states(panel, rows)])
+    blocks = []
+    for panel in two_phase(panels):
+        path, steps = panel.arrays["path"], flow_steps(panel)
+        rows = {f"after {steps} NSGF steps": path[steps], "final": path[-1]}
+        blocks.append(Block(panel.title, [states(panel, rows)]))
+    return draw_blocks(settings, blocks)
 
 
 def flow_steps(panel: Panel) -> int:

@@ -12,11 +12,8 @@ PROGRESS = {"start": 0.0, "half of the steps": 0.5, "end": 1.0}
 
 def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """A block for each method, a row for each time; a column is one sample's noise."""
-    last = two_phase(panels)
-    ordered = sorted(panels, key=lambda p: (figure.datasets.index(p.dataset), p in last))
-    return draw_blocks(settings, [_block(panel) for panel in ordered])
-
-
-def _block(panel: Panel) -> Block:
-    rows = {words: state_at(panel, progress) for words, progress in PROGRESS.items()}
-    return Block(panel.title, [states(panel, rows)])
+    last, blocks = two_phase(panels), []
+    for panel in sorted(panels, key=lambda p: (figure.datasets.index(p.dataset), p in last)):
+        rows = {words: state_at(panel, progress) for words, progress in PROGRESS.items()}
+        blocks.append(Block(panel.title, [states(panel, rows)]))
+    return draw_blocks(settings, blocks)

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from nsgf.config.base import Model
 from nsgf.config.compute import Compute
-from nsgf.config.pool import Flow
-from nsgf.config.targets import SOLVERS, Targets
+from nsgf.config.pool import SOLVERS, Flow, Targets
 from nsgf.engine.branch import Branch
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
