@@ -100,7 +100,9 @@ def _of_row(study: "Study", name: str) -> Iterator[Cell]:
             raise ValueError(f"methods.{name}.{empty[0]}: no values")
         listed = {k for k, v in settings.items() if several or isinstance(v, list)} | set(swept)
         label = str(case.get("label", method.label))
-        for values in expand(settings | swept):
+        options = {k: v if isinstance(v, list) else [v] for k, v in (settings | swept).items()}
+        for chosen in itertools.product(*options.values()):
+            values = dict(zip(options, chosen, strict=True))
             varied = {k: v for k, v in values.items() if k in listed}
             called = {"name": name, "method": method_name, "label": label, "varied": varied}
             yield _resolved(study, called, method, values)
@@ -125,13 +127,6 @@ def _check_sweep(study: "Study", used: set[Method]) -> None:
             raise ValueError(f"sweep.{key}: no values")
         if not any(_applies(key, method) for method in used):
             raise ValueError(f"sweep: none of the methods has a setting '{key}'")
-
-
-def expand(settings: Mapping[str, object]) -> Iterator[dict[str, Value]]:
-    """Every combination of values; a value that is no list is alone."""
-    options = [v if isinstance(v, list) else [v] for v in settings.values()]
-    for values in itertools.product(*options):
-        yield dict(zip(settings, values, strict=True))
 
 
 def _applies(key: str, method: Method) -> bool:

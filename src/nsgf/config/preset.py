@@ -30,19 +30,17 @@ class Preset(Model):
         if "targets" in self.studies:
             raise ValueError("a study cannot be called 'targets': that is another table's name")
         for name, figure in self.figures.items():
-            if FIGURES[figure.kind].reads == "targets":
-                self._check_targets_figure(name, figure)
-            else:
-                self._check_figure(name, figure, FIGURES[figure.kind])
+            kind = FIGURES[figure.kind]
+            check = self._check_targets if kind.reads == "targets" else self._check_figure
+            check(name, figure, kind)
         return self
 
-    def _check_targets_figure(self, name, figure):
+    def _check_targets(self, name, figure, kind):
         if figure.study or figure.methods or figure.nfe is not None:
             raise ValueError(f"figures.{name}: kind 'targets' takes datasets and nothing else")
-        asked = [study for study in self.studies.values() if study.targets]
-        for dataset in figure.datasets:
-            if not any(dataset in study.datasets for study in asked):
-                raise ValueError(f"figures.{name}: no study with targets has '{dataset}'")
+        asked = [d for study in self.studies.values() if study.targets for d in study.datasets]
+        for dataset in (d for d in figure.datasets if d not in asked):
+            raise ValueError(f"figures.{name}: no study with targets has '{dataset}'")
 
     def _check_figure(self, name, figure, kind):
         study = self.studies.get(figure.study)

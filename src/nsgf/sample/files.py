@@ -14,9 +14,6 @@ from nsgf.artifact import atomic, read_npy, read_npz, write_json, write_npy
 from nsgf.sample.cost import Cost
 from nsgf.sample.run import Samples
 
-SET = (".npy", ".npz", ".json")
-PART = (".npy", ".npz")
-
 
 def write_set(out: Path, parts: Sequence[Samples]) -> dict[str, float]:
     """Write consecutive parts as one set, beside `out` (.npy); returns its cost."""

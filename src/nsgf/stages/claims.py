@@ -21,7 +21,11 @@ class ClaimsStage(ReportStage):
 def tasks(outline: Outline) -> Iterator[Task]:
     """One, where a study of a paper has claims."""
     studies = outline.preset.studies.items()
-    judged = {n: (s.kind, s.paper) for n, s in studies if _claims(s.kind, s.paper)}
+    judged = {
+        name: (study.kind, study.paper)
+        for name, study in studies
+        if kind_of(study.kind).claims and (study.paper or _own(study.kind))
+    }
     if not judged:
         return
     papers = {paper for _, paper in judged.values() if paper}
@@ -45,11 +49,6 @@ def tasks(outline: Outline) -> Iterator[Task]:
         labels={"table": "claims"},
         caption="claims",
     )
-
-
-def _claims(kind: str, paper: str | None) -> bool:
-    """Whether a study has claims: its paper's, or of its kind."""
-    return bool(kind_of(kind).claims) and bool(paper or _own(kind))
 
 
 def _own(kind: str) -> dict[int, str]:
