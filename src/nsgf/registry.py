@@ -177,7 +177,6 @@ STAGES = (
     "evaluate",
     "targets",
     "table",
-    "targets-table",
     "figure",
     "claims",
 )
@@ -240,6 +239,11 @@ def is_module(name: str) -> bool:
 def module_of(path: str) -> ModuleType:
     """Import a module of the registry when it is first used."""
     return importlib.import_module(path)
+
+
+def kind_of(study: str):
+    """The KIND of a kind of study (nsgf.studies.kind), by its name here."""
+    return module_of(lookup(STUDIES, study, "kind of study")).KIND
 
 
 # Last, because a catalogue is written in the classes above.

@@ -18,8 +18,8 @@ from nsgf.engine.task import Task
 from nsgf.errors import NsgfError
 from nsgf.metrics.interval import Interval, student_t
 from nsgf.ops import publish
-from nsgf.report import source, target_tables, targets
-from nsgf.stages.targets_table import pair
+from nsgf.report import target_tables, targets
+from nsgf.stages.table import pair
 from tests.tasks import given
 
 STEPS, PROBLEMS, SEEDS, SAMPLES = 3, 4, 3, 2
@@ -67,8 +67,11 @@ def errors_body(dataset: str) -> dict:
     return about | {"settings": settings}
 
 
-def metric_body(dataset: str, values: dict[tuple[int, int], float]) -> dict:
+def metric_body(dataset: str, row: str, values: dict[tuple[int, int], float]) -> dict:
     """Test points and noise of (seed, sample) move W2 by far more than targets do."""
+    solver = {"backend": "newton", "scaling": 0.95}
+    if row != "nsgf":
+        solver = {key: COARSE[f"flow.{key}"] for key in solver}
     sets = []
     for (seed, sample), value in values.items():
         shared = seed + 0.3 * sample
@@ -78,7 +81,8 @@ def metric_body(dataset: str, values: dict[tuple[int, int], float]) -> dict:
         ]
         about = {"seed": seed, "sample": sample, "cost": {"nfe": STEPS}, "facts": {}}
         sets.append(about | {"metrics": rows})
-    return {"dataset": dataset, "method": "nsgf", "sets": sets}
+    about = {"dataset": dataset, "method": "nsgf", "parameters": {"flow": FLOW | solver}}
+    return about | {"sets": sets}
 
 
 def change_of(seed: int, sample: int) -> float:
@@ -103,17 +107,19 @@ def preset(tmp_path, monkeypatch) -> Path:
         exact = {k: 1 + sign * change_of(*k) for k, sign in signs.items()}
         for row, values in (("nsgf", exact), ("nsgf-geomloss", dict.fromkeys(each, 1.0))):
             file = f"results/toy/metrics/{dataset}/{row}.json"
-            given(file, json.dumps(metric_body(dataset, values)))
+            given(file, json.dumps(metric_body(dataset, row, values)))
     return path
 
 
 def task_of(preset: Path, stage: str) -> Task:
-    (task,) = (t for t in tasks(load(preset, Preset)) if t.stage == stage)
+    """What makes the table, or the figure, on targets."""
+    about = {stage: "targets"}
+    (task,) = (t for t in tasks(load(preset, Preset)) if (t.stage, t.unit) == (stage, about))
     return task
 
 
 def made(preset: Path) -> pd.DataFrame:
-    make([task_of(preset, "targets-table")])
+    make([task_of(preset, "table")])
     return pd.read_csv("results/toy/tables/targets.csv")
 
 
@@ -188,7 +194,7 @@ def test_pools_of_unequal_budget_are_not_compared(preset):
 
 def test_the_table_is_three_files_with_provenance_and_no_times(preset):
     made(preset)
-    task = task_of(preset, "targets-table")
+    task = task_of(preset, "table")
     for ending in ("csv", "md", "html"):
         file = Path(f"results/toy/tables/targets.{ending}")
         facts = json.loads(sidecar(file).read_text())
@@ -215,18 +221,18 @@ def test_the_readme_shows_what_is_published_of_it(preset):
 def test_a_preset_without_targets_has_no_such_table(preset):
     plain = {k: v for k, v in STUDY.items() if k != "targets"}
     path = write_preset(PRESET | {"studies": {"table1": plain}, "figures": {}})
-    stages = {task.stage for task in tasks(load(path, Preset))}
-    assert "table" in stages
-    assert not stages & {"targets", "targets-table"}
+    stages = [task.stage for task in tasks(load(path, Preset))]
+    assert stages.count("table") == 1
+    assert "targets" not in stages
 
 
 def test_errors_are_measured_once_for_a_data_set_in_two_studies(preset):
     again = STUDY | {"datasets": ["moons"]}
     path = write_preset(PRESET | {"studies": {"table1": STUDY, "table3": again}})
-    assert len(task_of(path, "targets-table").inputs["errors"]) == 2
+    assert len(task_of(path, "table").inputs["errors"]) == 2
     again = again | {"targets": {"problems": 9, "scalings": [0.8]}}
     path = write_preset(PRESET | {"studies": {"table1": STUDY, "table3": again}})
-    task = task_of(path, "targets-table")
+    task = task_of(path, "table")
     assert task.inputs["errors"][0] == "results/toy/metrics/moons/targets.json"
     errors = {t.artefacts[0] for t in tasks(load(path, Preset)) if t.stage == "targets"}
     assert len(errors - set(task.inputs["errors"])) == 1  # named apart
@@ -234,8 +240,7 @@ def test_errors_are_measured_once_for_a_data_set_in_two_studies(preset):
 
 def drawn(preset: Path):
     task = task_of(preset, "figure")
-    panels = source.read_targets(map(Path, task.inputs["errors"]), Path(task.inputs["table"]))
-    return targets.draw(task.settings, task.settings.figure, panels)
+    return targets.draw(task.settings, task.settings.figure, task.inputs)
 
 
 def panels_of(drawing) -> list:

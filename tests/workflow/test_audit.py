@@ -145,7 +145,7 @@ def test_a_clean_run_is_sound(inside):
     told = json.loads(Path("audit.json").read_text())
     Path("audit.json").unlink()
     assert told["sound"]
-    assert {"table-table1", "table-table3", "claims", "targets-table"} < set(told["repeated"])
+    assert {"table-table1", "table-table3", "claims", "table-targets"} < set(told["repeated"])
     assert len(told["repeated"]) == 6
     (number,) = [n for n in told["numbers"] if n["number"] == "nsgf moons 10 w2"]
     lengths = {k: len(v) for k, v in number["chain"].items()}

@@ -61,7 +61,6 @@ SNAPSHOT = Layout(f"results/{PRESET.name}").preset
 ENVIRONMENT = "../../environment.yml"
 CATEGORIES = {
     "table": "Tables",
-    "targets-table": "Tables",
     "figure": "Figures",
     "claims": "Claims",
 }

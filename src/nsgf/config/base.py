@@ -3,7 +3,7 @@
 import difflib
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
@@ -76,9 +76,12 @@ def read_yaml(path: Path) -> object:
 def parse(value: object, model: type[ModelType], where: str) -> ModelType:
     """Validate `value` as `model`; `where` names its origin in errors."""
     try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise _explain(error, model, where) from error
+        return part(value, model)
+    except ValueError as error:
+        raise NsgfError(
+            f"configuration {where}: {error}",
+            "correct the key; every key with its unit is in workflow/schemas/preset.schema.json",
+        ) from error
 
 
 def part(value: object, model: type[ModelType], section: str = "") -> ModelType:
@@ -93,20 +96,14 @@ def part(value: object, model: type[ModelType], section: str = "") -> ModelType:
         raise ValueError(problems(error, model, section)) from error
 
 
-def _explain(error: ValidationError, model: type[Model], where: str) -> NsgfError:
-    return NsgfError(
-        f"configuration {where}: {problems(error, model)}",
-        "correct the key; every key with its unit is in workflow/schemas/preset.schema.json",
-    )
-
-
-def problems(error: ValidationError, model: type[Model], section: str = "") -> str:
+def problems(error: ValidationError, model: type[Model], section: str) -> str:
     """All that is wrong with a value for `model`, in words; `section` is where it stands."""
     found = []
     for item in error.errors():
         key = ".".join(str(part) for part in (section, *item["loc"]) if part != "") or "top level"
         if item["type"] == "extra_forbidden":
-            found.append(f"unknown key '{key}'{_nearest(str(item['loc'][-1]), model)}")
+            hint = nearest(str(item["loc"][-1]), sorted(_field_names(model)))
+            found.append(f"unknown key '{key}'{hint}")
         else:
             got = item["input"]
             shown = "" if isinstance(got, dict) else f", got {json.dumps(got, default=str)}"
@@ -114,19 +111,17 @@ def problems(error: ValidationError, model: type[Model], section: str = "") -> s
     return "; ".join(found)
 
 
-def _nearest(key: str, model: type[Model]) -> str:
-    found = difflib.get_close_matches(key, sorted(_field_names(model)), n=1, cutoff=0.5)
+def nearest(key: str, keys: Iterable[str]) -> str:
+    """What a message says of a key that is none of `keys`: the nearest, if one is near."""
+    found = difflib.get_close_matches(key, list(keys), n=1, cutoff=0.5)
     return f" (nearest known key: '{found[0]}')" if found else ""
 
 
 def _field_names(model: type[Model]) -> set[str]:
     """Names of all fields of `model` and of the models inside it."""
-    names: set[str] = set()
-    for name, field in model.model_fields.items():
-        names.add(name)
-        for inner in _models_in(field.annotation):
-            names |= _field_names(inner)
-    return names
+    fields = model.model_fields.values()
+    inside = [inner for field in fields for inner in _models_in(field.annotation)]
+    return set(model.model_fields).union(*map(_field_names, inside))
 
 
 def _models_in(annotation: object) -> list[type[Model]]:

@@ -5,14 +5,13 @@ cells of a row; a list of mappings makes a cell of each, for settings that vary 
 varies settings for all rows that have them. What varies stands in paths and is a column of tables.
 """
 
-import difflib
 import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nsgf.config.base import part
+from nsgf.config.base import nearest, part
 from nsgf.config.pool import Flow, Pool
 from nsgf.config.sample import Sampling
 from nsgf.config.train import Training
@@ -72,7 +71,7 @@ def cells(study: "Study") -> tuple[Cell, ...]:
         ValueError: a key or value is not possible, something is missing, or two cells are the same.
     """
     found = [cell for name in study.methods for cell in _of_row(study, name)]
-    _check_sweep(study)
+    _check_sweep(study, {METHODS[cell.method] for cell in found})
     paths = [cell.path for cell in found]
     if twice := sorted({p for p in paths if paths.count(p) > 1}):
         raise ValueError(f"methods: the cell '{twice[0]}' is there twice")
@@ -84,7 +83,9 @@ def _of_row(study: "Study", name: str) -> Iterator[Cell]:
     several = not isinstance(given, dict)
     for case in given if several else (given,):
         method_name = str(case.get("method", name))
-        method = _method(name, method_name)
+        method = known(METHODS, method_name, "method")
+        if method.same_as:
+            raise ValueError(f"method '{name}' prints '{method.same_as}': list that one instead")
         settings = {k: v for k, v in case.items() if k not in ABOUT}
         for key in settings:
             if not _applies(key, method):
@@ -98,38 +99,34 @@ def _of_row(study: "Study", name: str) -> Iterator[Cell]:
         if empty := [k for k, v in settings.items() if v == []]:
             raise ValueError(f"methods.{name}.{empty[0]}: no values")
         listed = {k for k, v in settings.items() if several or isinstance(v, list)} | set(swept)
-        for values in expand(settings | swept):
-            varied = {k: values[k] for k in values if k in listed}
-            label = str(case.get("label", method.label))
-            yield _resolved(study, Named(name, method_name, label, varied), method, values)
+        label = str(case.get("label", method.label))
+        options = {k: v if isinstance(v, list) else [v] for k, v in (settings | swept).items()}
+        for chosen in itertools.product(*options.values()):
+            values = dict(zip(options, chosen, strict=True))
+            varied = {k: v for k, v in values.items() if k in listed}
+            called = {"name": name, "method": method_name, "label": label, "varied": varied}
+            yield _resolved(study, called, method, values)
 
 
-def _check_sweep(study: "Study") -> None:
+def known(table: Mapping, name: str, what: str):
+    """`table[name]`, for validators: pydantic takes no error but ValueError.
+
+    Raises:
+        ValueError: there is no such name.
+    """
+    try:
+        return lookup(table, name, what)
+    except NsgfError as error:
+        raise ValueError(f"{error.what}; {error.mend}") from error
+
+
+def _check_sweep(study: "Study", used: set[Method]) -> None:
     """Every swept setting is one of some method's."""
-    cases = [(n, c) for n, v in study.methods.items() for c in (v if isinstance(v, tuple) else [v])]
-    used = [METHODS[str(case.get("method", name))] for name, case in cases]
     for key, values in study.sweep.items():
         if not values:
             raise ValueError(f"sweep.{key}: no values")
         if not any(_applies(key, method) for method in used):
             raise ValueError(f"sweep: none of the methods has a setting '{key}'")
-
-
-def _method(name: str, method_name: str) -> Method:
-    try:
-        method = lookup(METHODS, method_name, "method")
-    except NsgfError as error:
-        raise ValueError(f"{error.what}; {error.mend}") from error
-    if method.same_as:
-        raise ValueError(f"method '{name}' prints '{method.same_as}': list that one instead")
-    return method
-
-
-def expand(settings: Mapping[str, object]) -> Iterator[dict[str, Value]]:
-    """Every combination of values; a value that is no list is alone."""
-    options = [v if isinstance(v, list) else [v] for v in settings.values()]
-    for values in itertools.product(*options):
-        yield dict(zip(settings, values, strict=True))
 
 
 def _applies(key: str, method: Method) -> bool:
@@ -144,45 +141,34 @@ def _applies(key: str, method: Method) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Named:
-    """What a cell is called."""
-
-    name: str
-    method: str
-    label: str
-    varied: dict[str, Value]
-
-
-def _resolved(study: "Study", named: Named, method: Method, values: dict[str, Value]) -> Cell:
+def _resolved(study: "Study", called: dict, method: Method, values: dict[str, Value]) -> Cell:
+    """The cell that is `called` so, with the study's settings and the `values` that are its own."""
+    name = called["name"]
     missing = [n for n in method.networks if n not in study.networks]
     if missing:
-        raise ValueError(f"method '{named.name}' needs networks.{missing[0]}, which is not given")
+        raise ValueError(f"method '{name}' needs networks.{missing[0]}, which is not given")
     if method.needs_pool and (study.flow is None or study.pool is None):
-        raise ValueError(f"method '{named.name}' learns from a pool: give flow and pool")
+        raise ValueError(f"method '{name}' learns from a pool: give flow and pool")
     flow = _changed(study.flow, "flow", values) if method.needs_pool else None
     pool = _changed(study.pool, "pool", values) if method.needs_pool else None
     networks = {
         n: _changed(_changed(study.networks[n], "training", values), f"networks.{n}", values)
         for n in method.networks
     }
-    known = ("nfe", "flow.", "pool.", "training.", "networks.", "sampling.")
-    if unknown := [k for k in values if not k.startswith(known)]:
-        near = difflib.get_close_matches(unknown[0], _keys(study), n=1, cutoff=0.5)
-        hint = f" (nearest known key: '{near[0]}')" if near else ""
-        raise ValueError(f"methods.{named.name}: unknown key '{unknown[0]}'{hint}")
-    for key, value in named.varied.items():
+    sections = ("nfe", "flow.", "pool.", "training.", "networks.", "sampling.")
+    if unknown := [k for k in values if not k.startswith(sections)]:
+        hint = nearest(unknown[0], _keys(study))
+        raise ValueError(f"methods.{name}: unknown key '{unknown[0]}'{hint}")
+    for key, value in called["varied"].items():
         if not IN_PATHS.fullmatch(str(value)):
-            raise ValueError(f"methods.{named.name}: {key} is {value!r}, which no path can hold")
+            raise ValueError(f"methods.{name}: {key} is {value!r}, which no path can hold")
     nfe = values.get("nfe") if method.takes_nfe else None
     if nfe is not None and (type(nfe) is not int or nfe < 1):
-        raise ValueError(f"methods.{named.name}: nfe is {nfe}, not a count of 1 or more")
+        raise ValueError(f"methods.{name}: nfe is {nfe}, not a count of 1 or more")
     if method.needs_pool and not method.two_phase:
         nfe = flow.steps
     sampling = _changed(study.sampling, "sampling", values)
-    return Cell(
-        named.name, named.method, named.label, named.varied, nfe, flow, pool, networks, sampling
-    )
+    return Cell(**called, nfe=nfe, flow=flow, pool=pool, networks=networks, sampling=sampling)
 
 
 def _keys(study: "Study") -> list[str]:
@@ -196,7 +182,8 @@ def _keys(study: "Study") -> list[str]:
 
 def _changed(model, section: str, values: Mapping[str, Value]):
     """`model` with the settings whose keys begin with `section`."""
-    mine = {k.removeprefix(f"{section}."): v for k, v in values.items() if _in(k, section)}
+    within = f"{section}."
+    mine = {k.removeprefix(within): v for k, v in values.items() if k.startswith(within)}
     if not mine:
         return model
     body = model.model_dump()
@@ -206,13 +193,7 @@ def _changed(model, section: str, values: Mapping[str, Value]):
         for name in outer:
             place = place.get(name) if isinstance(place, dict) else None
         if not isinstance(place, dict) or last not in place:
-            known = place if isinstance(place, dict) else body
-            near = difflib.get_close_matches(last, list(known), n=1)
-            hint = f" (nearest known key: '{near[0]}')" if near else ""
+            hint = nearest(last, place if isinstance(place, dict) else body)
             raise ValueError(f"unknown key '{section}.{key}'{hint}")
         place[last] = value
     return part(body, type(model), section)
-
-
-def _in(key: str, section: str) -> bool:
-    return key.startswith(f"{section}.")

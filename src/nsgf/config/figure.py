@@ -1,9 +1,12 @@
-"""What a figure shows."""
+"""What a figure shows, and what tables, figures and claims are given."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nsgf.config.base import Model
+from nsgf.config.cells import known
 from nsgf.config.metrics import Judging
+from nsgf.config.study import Study
+from nsgf.registry import FIGURES
 
 
 class Figure(Model):
@@ -25,11 +28,16 @@ class Figure(Model):
     metric: str | None = None
     """Of a heat map: what is shown."""
 
+    @field_validator("kind")
+    @classmethod
+    def _is_known(cls, kind: str) -> str:
+        known(FIGURES, kind, "kind of figure")
+        return kind
 
-class PanelOf(Model):
-    """A cell that is shown on one data set."""
 
-    dataset: str
+class Shown(Model):
+    """A cell, as figures know it."""
+
     row: str
     """Of the study."""
     method: str
@@ -38,15 +46,40 @@ class PanelOf(Model):
     """As it is printed, with what varies."""
 
 
-class FigureStage(Model):
-    """All that decides a figure beside what it is drawn from."""
+class PanelOf(Model):
+    """A cell that is shown on one data set."""
+
+    dataset: str
+    cell: Shown
+
+
+class ReportStage(Model):
+    """What decides a table, a figure or the claims of a run beside what was measured."""
 
     seed: int
     name: str
     title: str
-    """Printed over it where the run is reduced."""
+    """Of the run; printed over figures where it is reduced."""
     reduced: tuple[str, ...]
     judging: Judging
+
+    @classmethod
+    def of(cls, preset, name: str, **more):
+        """Of a preset."""
+        shared = {key: getattr(preset, key) for key in ("seed", "title", "reduced", "judging")}
+        return cls(name=name, **shared, **more)
+
+
+class TableStage(ReportStage):
+    """All that decides a table beside what was measured."""
+
+    study: Study | None = None
+    """Whose it is; null for the table on training targets."""
+
+
+class FigureStage(ReportStage):
+    """All that decides a figure beside what it is drawn from."""
+
     figure: Figure
     panels: tuple[PanelOf, ...] = ()
     """One for each file that it is drawn from."""

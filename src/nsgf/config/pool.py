@@ -1,11 +1,13 @@
-"""Settings of the Sinkhorn flow and of the trajectory pool."""
+"""Settings of the Sinkhorn flow, of the trajectory pool and of errors of training targets."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from nsgf.config.base import Model
 from nsgf.config.compute import Compute
+
+SOLVERS = ("geomloss", "newton")  # whose targets are held against exact velocities
 
 
 class Flow(Model):
@@ -47,6 +49,17 @@ class Pool(Model):
     """Minibatches that a streaming pool holds, count."""
     renew_every: int = Field(default=10, ge=1)
     """Training steps after which a streaming pool replaces its oldest minibatch, count."""
+
+
+class Targets(Model):
+    """What is measured along the study's flow, whose own solver plays no part."""
+
+    problems: int = Field(default=8, ge=1)
+    """Minibatch problems, count; intervals are over them."""
+    scalings: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        default=(0.80, 0.85, 0.95), min_length=1
+    )
+    """GeomLoss's scalings that are measured, fractions in (0, 1); the paper names these three."""
 
 
 class Trajectories(Model):

@@ -7,8 +7,7 @@ from nsgf.config.cells import Cell, cells
 from nsgf.config.figure import Figure
 from nsgf.config.metrics import Judging
 from nsgf.config.study import Name, Study
-from nsgf.errors import NsgfError
-from nsgf.registry import DATASETS, FIGURES, lookup
+from nsgf.registry import DATASETS, FIGURES
 
 
 class Preset(Model):
@@ -31,23 +30,17 @@ class Preset(Model):
         if "targets" in self.studies:
             raise ValueError("a study cannot be called 'targets': that is another table's name")
         for name, figure in self.figures.items():
-            try:
-                kind = lookup(FIGURES, figure.kind, "kind of figure")
-            except NsgfError as error:
-                raise ValueError(f"figures.{name}: {error.what}; {error.mend}") from error
-            if kind.reads == "targets":
-                self._check_targets_figure(name, figure)
-            else:
-                self._check_figure(name, figure, kind)
+            kind = FIGURES[figure.kind]
+            check = self._check_targets if kind.reads == "targets" else self._check_figure
+            check(name, figure, kind)
         return self
 
-    def _check_targets_figure(self, name, figure):
+    def _check_targets(self, name, figure, kind):
         if figure.study or figure.methods or figure.nfe is not None:
             raise ValueError(f"figures.{name}: kind 'targets' takes datasets and nothing else")
-        asked = [study for study in self.studies.values() if study.targets]
-        for dataset in figure.datasets:
-            if not any(dataset in study.datasets for study in asked):
-                raise ValueError(f"figures.{name}: no study with targets has '{dataset}'")
+        asked = [d for study in self.studies.values() if study.targets for d in study.datasets]
+        for dataset in (d for d in figure.datasets if d not in asked):
+            raise ValueError(f"figures.{name}: no study with targets has '{dataset}'")
 
     def _check_figure(self, name, figure, kind):
         study = self.studies.get(figure.study)
@@ -60,9 +53,9 @@ class Preset(Model):
         if kind.axes:
             _check_axes(name, figure, study)
         for dataset in figure.datasets if kind.shows else ():
-            spec = DATASETS[dataset]
-            if not (spec.is_image if kind.shows == "images" else spec.shape == (2,)):
-                shows = "images" if kind.shows == "images" else "2-D points"
+            images = kind.shows == "images"
+            if not (DATASETS[dataset].is_image if images else DATASETS[dataset].shape == (2,)):
+                shows = "images" if images else "2-D points"
                 raise ValueError(f"figures.{name}: kind '{figure.kind}' shows {shows}")
         if kind.reads == "table":
             return
@@ -81,17 +74,15 @@ class Preset(Model):
 def _check_axes(name: str, figure: Figure, study: Study) -> None:
     every = [c for c in cells(study) if not figure.methods or c.name in figure.methods]
     varied = sorted({key for cell in every for key in cell.varied})
-    for axis in ("x", "y"):
-        if getattr(figure, axis) not in varied:
+    axes = {"x": figure.x, "y": figure.y}
+    for axis, key in axes.items():
+        if key not in varied:
             raise ValueError(
-                f"figures.{name}: {axis} is {getattr(figure, axis)!r}, none of what study"
-                f" '{figure.study}' varies: {', '.join(varied) or 'nothing'}"
+                f"figures.{name}: {axis} is {key!r}, none of what study '{figure.study}' varies:"
+                f" {', '.join(varied) or 'nothing'}"
             )
-    places = [
-        (c.name, c.varied[figure.x], c.varied[figure.y])
-        for c in every
-        if {figure.x, figure.y} <= set(c.varied)
-    ]
+    both = [c for c in every if set(axes.values()) <= set(c.varied)]
+    places = [(c.name, *(c.varied[key] for key in axes.values())) for c in both]
     if len(set(places)) < len(places):
         raise ValueError(
             f"figures.{name}: study '{figure.study}' varies more than {figure.x} and {figure.y}:"

@@ -1,4 +1,4 @@
-"""Settings of sampling."""
+"""Settings of sampling, and how many jobs share a set of samples."""
 
 from typing import Literal
 
@@ -24,6 +24,15 @@ class Sampling(Model):
     """Samples integrated at a time, count."""
     path_samples: int = Field(default=256, ge=1)
     """Samples whose whole path is kept for figures, count."""
+
+
+class Shards(Model):
+    """Jobs that share one set of samples; no byte of a set or of its metrics depends on them."""
+
+    sample: int = Field(default=1, ge=1)
+    """Jobs that draw one set, each some batches of it, count."""
+    features: int = Field(default=1, ge=1)
+    """Images: jobs that compute the features of one set, count; with 1 `evaluate` does it."""
 
 
 class SampleStage(Model):

@@ -5,15 +5,12 @@ from typing import Annotated, Literal
 from pydantic import Field, SerializeAsAny, WithJsonSchema, model_validator
 
 from nsgf.config.base import Idle, Model, part
-from nsgf.config.cells import Case, Cell, Value, cells, expand
+from nsgf.config.cells import Case, Cell, Value, cells, known
 from nsgf.config.compute import Compute, Resources
-from nsgf.config.pool import Flow, Pool, Trajectories
-from nsgf.config.sample import Sampling
-from nsgf.config.shards import Shards
-from nsgf.config.targets import Targets
+from nsgf.config.pool import Flow, Pool, Targets, Trajectories
+from nsgf.config.sample import Sampling, Shards
 from nsgf.config.train import Training
-from nsgf.errors import NsgfError
-from nsgf.registry import DATASETS, METHODS, NETWORKS, STUDIES, lookup, module_of
+from nsgf.registry import DATASETS, METHODS, NETWORKS, STUDIES, kind_of
 
 Stage = Literal["pool", "train", "sample", "gather", "reference", "features", "evaluate", "targets"]
 # Names that become parts of paths and of command lines.
@@ -71,55 +68,56 @@ class Study(Model):
     def _metrics_of_the_kind(cls, values):
         """Read `metrics` as the kind's settings."""
         if isinstance(values, dict) and isinstance(values.get("metrics"), dict):
-            kind = _known(STUDIES, values.get("kind", "planar"), "kind of study")
-            model = module_of(kind).KIND.metrics
-            return values | {"metrics": part(values["metrics"], model, "metrics")}
+            kind = values.get("kind", "planar")
+            known(STUDIES, kind, "kind of study")
+            return values | {"metrics": part(values["metrics"], kind_of(kind).metrics, "metrics")}
         return values
 
     @model_validator(mode="after")
     def _is_possible(self):
         if twice := [d for d in self.datasets if self.datasets.count(d) > 1]:
             raise ValueError(f"datasets: '{twice[0]}' is listed twice")
-        shapes = {_known(DATASETS, name, "data set").shape for name in self.datasets}
+        shapes = {known(DATASETS, name, "data set").shape for name in self.datasets}
         for name in self.networks:
-            _known(NETWORKS, name, "network")
-        for cell in cells(self):
-            self._check_cell(cell)
-        trained = [self.networks, *(cell.networks for cell in cells(self))]
+            known(NETWORKS, name, "network")
+        every = cells(self)
+        for cell in every:
+            self._check_cost(cell, sum(c.name == METHODS[cell.method].nfe_of for c in every))
+            if METHODS[cell.method].needs_pool:
+                self._check_pool(cell)
+        trained = [self.networks, *(cell.networks for cell in every)]
         for name, training in (item for networks in trained for item in networks.items()):
             for shape in shapes:
                 _check_net(name, training.net, shape)
-        self._check_targets()
-        _check_sampling(self.shards, cells(self))
-        module_of(_known(STUDIES, self.kind, "kind of study")).KIND.check(self)
+        if self.targets and (self.flow is None or self.pool is None):
+            raise ValueError("targets are measured along this study's flow: give flow and pool")
+        kind_of(self.kind).check(self)
         return self
 
-    def _check_targets(self):
-        if self.targets is None:
-            return
-        if self.flow is None or self.pool is None:
-            raise ValueError("targets are measured along this study's flow: give flow and pool")
-        for cell in cells(self):
-            flow = cell.flow
-            if flow and flow.backend == "geomloss" and flow.scaling not in self.targets.scalings:
-                raise ValueError(f"targets.scalings lacks {flow.scaling:g} of '{cell.path}'")
+    def _check_cost(self, cell: Cell, spenders: int):
+        """Whether a cell can spend its NFE; `spenders` are the cells whose NFE it takes, count."""
+        method, sampling = METHODS[cell.method], cell.sampling
+        if method.nfe_of and not spenders:
+            raise ValueError(f"method '{cell.name}' takes its NFE from '{method.nfe_of}': list it")
+        if spenders > 1:
+            raise ValueError(
+                f"method '{cell.name}' takes its NFE from '{method.nfe_of}', which has {spenders}"
+                f" cells: leave '{cell.name}' out, or vary nothing"
+            )
+        if self.shards.sample > (most := -(-sampling.n_samples // sampling.batch_size)):
+            raise ValueError(
+                f"shards.sample: {self.shards.sample} jobs, but {most} batches of"
+                f" {sampling.batch_size}"
+            )
+        if sampling.solver == "rk4" and method.takes_nfe and cell.nfe % 4:
+            raise ValueError(
+                "sampling.solver rk4 takes 4 evaluations a step: nfe in multiples of 4"
+            )
+        if sampling.solver != "euler" and method.nfe_of:
+            raise ValueError(f"'{method.label}' can spend any NFE with sampling.solver euler alone")
 
-    def _check_cell(self, cell: Cell):
-        method = METHODS[cell.method]
-        if method.nfe_of:
-            spent = [c for c in cells(self) if c.name == method.nfe_of]
-            if not spent:
-                raise ValueError(
-                    f"method '{cell.name}' takes its NFE from '{method.nfe_of}': list it"
-                )
-            if spent[1:]:
-                raise ValueError(
-                    f"method '{cell.name}' takes its NFE from '{method.nfe_of}', which has"
-                    f" {len(spent)} cells: leave '{cell.name}' out, or vary nothing"
-                )
-        if not method.needs_pool:
-            return
-        pool = Trajectories(flow=cell.flow, pool=cell.pool).pool
+    def _check_pool(self, cell: Cell):
+        flow, pool = cell.flow, Trajectories(flow=cell.flow, pool=cell.pool).pool
         if pool.shards > pool.batches:
             raise ValueError(f"'{cell.path}': {pool.shards} shards, but {pool.batches} batches")
         if pool.storage == "coefficients" and any(not DATASETS[d].is_image for d in self.datasets):
@@ -127,30 +125,9 @@ class Study(Model):
                 f"'{cell.path}': pool.storage coefficients is for image sets; laws are sampled"
                 " afresh, so their points are stored"
             )
-
-
-def _known(table, name: str, what: str):
-    """`lookup`, as pydantic wants its errors."""
-    try:
-        return lookup(table, name, what)
-    except NsgfError as error:
-        raise ValueError(f"{error.what}; {error.mend}") from error
-
-
-def _check_sampling(shards: Shards, every: tuple[Cell, ...]) -> None:
-    for cell in every:
-        sampling = cell.sampling
-        if shards.sample > (most := -(-sampling.n_samples // sampling.batch_size)):
-            raise ValueError(
-                f"shards.sample: {shards.sample} jobs, but {most} batches of {sampling.batch_size}"
-            )
-        method, solver = METHODS[cell.method], cell.sampling.solver
-        if solver == "rk4" and method.takes_nfe and cell.nfe % 4:
-            raise ValueError(
-                "sampling.solver rk4 takes 4 evaluations a step: nfe in multiples of 4"
-            )
-        if solver != "euler" and method.nfe_of:
-            raise ValueError(f"'{method.label}' can spend any NFE with sampling.solver euler alone")
+        geomloss = self.targets and flow.backend == "geomloss"
+        if geomloss and flow.scaling not in self.targets.scalings:
+            raise ValueError(f"targets.scalings lacks {flow.scaling:g} of '{cell.path}'")
 
 
 def _check_net(name: str, net: Model, shape: tuple[int, ...]) -> None:
@@ -162,6 +139,3 @@ def _check_net(name: str, net: Model, shape: tuple[int, ...]) -> None:
         net.check(shape)
     except ValueError as error:
         raise ValueError(f"networks.{name}: {error}") from error
-
-
-__all__ = ["Case", "Cell", "Name", "Study", "cells", "expand"]

@@ -17,8 +17,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from nsgf.config.pool import Flow
-from nsgf.config.targets import SOLVERS
+from nsgf.config.pool import SOLVERS, Flow
 from nsgf.flows.sinkhorn import sinkhorn_flow
 from nsgf.ot.sinkhorn import velocity
 

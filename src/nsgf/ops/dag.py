@@ -1,6 +1,5 @@
 """`nsgf dag` and `nsgf check`: the stages of a preset, what each reads, its jobs and units."""
 
-from collections import Counter
 from pathlib import Path
 
 from nsgf.artifact import atomic
@@ -30,34 +29,37 @@ def run(preset: Path, picture: Path | None = None) -> None:
 def summary(every: list[Job]) -> dict[str, tuple[int, int, list[str]]]:
     """Jobs, units and the stages before, of each stage."""
     maker = {path: job.stage for job in every for path in job.outputs}
-    before: dict[str, set[str]] = {}
-    for job in every:
-        before.setdefault(job.stage, set()).update(maker[p] for p in job.inputs if p in maker)
-    count = Counter(job.stage for job in every)
-    units = Counter(job.stage for job in every for _ in job.tasks)
-    return {
-        s: (count[s], units[s], [b for b in STAGES if b in before[s]]) for s in STAGES if count[s]
-    }
+    rows = {}
+    for stage in STAGES:
+        mine = [job for job in every if job.stage == stage]
+        before = {maker[path] for job in mine for path in job.inputs if path in maker}
+        if mine:
+            units = sum(len(job.tasks) for job in mine)
+            rows[stage] = len(mine), units, [b for b in STAGES if b in before]
+    return rows
 
 
-def direct(rows: dict[str, tuple[int, int, list[str]]], stage: str) -> list[str]:
-    """Stages before one that no other stage stands between."""
+def arrows(rows: dict[str, tuple[int, int, list[str]]]) -> dict[str, list[str]]:
+    """Of each stage, the stages before it that no other one stands between.
 
-    def behind(one: str) -> set[str]:
-        mine = [b for b in rows[one][2] if b != one]
-        return {*mine, *(far for b in mine for far in behind(b))}
-
-    mine = [b for b in rows[stage][2] if b != stage]
-    return [b for b in mine if not any(b in behind(other) for other in mine)]
+    Stages that read of each other, such as what draws samples and what gathers those that jobs
+    share, stand in the order of the data.
+    """
+    names, behind, found = list(rows), {}, {}
+    for k, (stage, (_, _, before)) in enumerate(rows.items()):
+        mine = [b for b in before if b in names[:k]]
+        behind[stage] = {*mine, *(far for b in mine for far in behind[b])}
+        found[stage] = [b for b in mine if not any(b in behind[other] for other in mine)]
+    return found
 
 
 def draw(rows: dict[str, tuple[int, int, list[str]]], path: Path) -> None:
     """Stages in columns by how far they are from the data."""
     from matplotlib.figure import Figure
 
-    level: dict[str, int] = {}
-    for stage, (_, _, before) in rows.items():
-        level[stage] = 1 + max((level[b] for b in before if b in level), default=-1)
+    level, before = {}, arrows(rows)
+    for stage in rows:
+        level[stage] = 1 + max((level[b] for b in before[stage]), default=-1)
     columns = [[s for s in rows if level[s] == k] for k in range(max(level.values()) + 1)]
     tall = max(map(len, columns))
     figure = Figure(figsize=(1.9 * len(columns), 0.9 * tall), layout="constrained")
@@ -73,7 +75,7 @@ def draw(rows: dict[str, tuple[int, int, list[str]]], path: Path) -> None:
         box = {"boxstyle": "round", "facecolor": "#eef3f8", "edgecolor": "#7a8793"}
         words = f"{stage}\n{count} jobs, {units} units"
         axes.text(*place[stage], words, ha="center", va="center", fontsize=8, bbox=box, zorder=2)
-        for other in direct(rows, stage):
+        for other in before[stage]:
             style = {"arrowstyle": "->", "color": "#7a8793", "shrinkA": 30, "shrinkB": 30}
             axes.annotate("", place[stage], place[other], arrowprops=style, zorder=1)
     with atomic(path) as temporary:

@@ -6,13 +6,12 @@ artefacts of the run: what `nsgf audit` trusts once it is committed. The table i
 its two markers is made anew from all that is published, so that it cannot say anything else.
 """
 
-import json
 import shutil
 from pathlib import Path
 
 import pandas as pd
 
-from nsgf.artifact import atomic, sha256_file, sidecar, write_json, write_text
+from nsgf.artifact import atomic, read_json, sha256_file, sidecar, write_json, write_text
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.config.published import published_of
@@ -41,12 +40,12 @@ def run(preset: Path) -> None:
     """
     whole = load(preset, Preset)
     source, target = Path(Layout(f"results/{whole.name}").root), FOLDER / whole.name
-    files = [p for kind in KINDS for p in sorted(source.glob(kind)) if p.is_file()]
-    files = [p for p in files if p.stat().st_size < LARGEST]
+    found = [p for kind in KINDS for p in sorted(source.glob(kind)) if p.is_file()]
+    files = [p for p in found if p.stat().st_size < LARGEST]
     tables = [p for p in files if p.suffix == ".csv" and p.parent.name == "tables"]
     if not tables:
         raise NsgfError(f"'{source}' holds no table", f"run: make reproduce PRESET={whole.name}")
-    commits = sorted({json.loads(sidecar(p).read_text())["commit"] for p in tables})
+    commits = sorted({read_json(sidecar(p))["commit"] for p in tables})
     if len(commits) != 1 or commits[0] is None or "+" in commits[0]:
         raise NsgfError(
             f"the tables were not made by one clean commit: {', '.join(map(str, commits))}",
@@ -58,12 +57,14 @@ def run(preset: Path) -> None:
     for path in files:
         with atomic(target / path.relative_to(source)) as temporary:
             shutil.copyfile(path, temporary)
-    digests = {str(p.relative_to(source)): sha256_file(p) for p in files}
-    manifest = {"commit": commits[0], "title": whole.title, "files": digests}
-    # Of every artefact the digests of its bytes and provenance, and its recipe.
-    found = judged.files.items()
-    manifest["artefacts"] = {p: [f.sha256, f.provenance, recipes[p]] for p, f in found}
-    manifest["labels"] = _labels(whole)
+    manifest = {
+        "commit": commits[0],
+        "title": whole.title,
+        "files": {str(p.relative_to(source)): sha256_file(p) for p in files},
+        # Of every artefact the digests of its bytes and provenance, and its recipe.
+        "artefacts": {p: [f.sha256, f.provenance, recipes[p]] for p, f in judged.files.items()},
+        "labels": _labels(whole),
+    }
     write_json(Path(manifest_path(whole.name)), manifest)
     write_readme(Path("README.md"))
 
@@ -80,8 +81,7 @@ def _labels(preset: Preset) -> dict[str, str]:
 def write_readme(readme: Path) -> None:
     """Put the table of all published results between the markers of README.md."""
     text = readme.read_text()
-    before, rest = text.split(MARKERS[0])
-    after = rest.split(MARKERS[1])[1]
+    before, after = text.split(MARKERS[0])[0], text.split(MARKERS[1])[1]
     write_text(readme, f"{before}{MARKERS[0]}\n{readme_table()}{MARKERS[1]}{after}")
 
 
@@ -89,7 +89,7 @@ def readme_table() -> str:
     """The main metrics of all published tables, in Markdown, under the title of each run."""
     parts = []
     for manifest in sorted(FOLDER.glob("*/MANIFEST.json")):
-        about = json.loads(manifest.read_text())
+        about = read_json(manifest)
         labels = {n: m.label for n, m in METHODS.items()} | about.get("labels", {})
         parts.append(f"**{about['title']}** (commit {about['commit'][:10]})\n")
         for path in sorted((manifest.parent / "tables").glob("table*.csv")):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nsgf.artifact import write_json
 from nsgf.config.preset import Preset
-from nsgf.registry import STUDIES, module_of
+from nsgf.registry import STUDIES, kind_of
 
 
 def run(out: Path) -> None:
@@ -19,8 +19,8 @@ def schema() -> dict:
     settings = found["$defs"]["Study"]["properties"]
     another = settings["metrics"] | {"title": "Metrics of another kind"}
     settings["metrics"] = {"anyOf": [], "description": another.pop("description")}
-    for name, module in STUDIES.items():
-        metrics, called = module_of(module).KIND.metrics.model_json_schema(), f"{name}-metrics"
+    for name in STUDIES:
+        metrics, called = kind_of(name).metrics.model_json_schema(), f"{name}-metrics"
         found["$defs"] |= metrics.pop("$defs", {}) | {called: metrics}
         settings["metrics"]["anyOf"].append({"$ref": f"#/$defs/{called}"})
     settings["metrics"]["anyOf"].append(another)

@@ -4,10 +4,8 @@ A claim is reproduced, not_reproduced or inconclusive, with the evidence in one 
 reduced run measured of cost is evidence, never a verdict: a paper's costs are at its own scale.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import pandas as pd
 
 from nsgf.config.published import Published
 from nsgf.metrics.interval import Interval
@@ -33,11 +31,6 @@ def finding(number: int, published: Published, verdict: str, evidence: str) -> F
 def not_run(number: int, published: Published) -> Finding:
     """A claim for which the run has no evidence."""
     return finding(number, published, INCONCLUSIVE, "not run")
-
-
-def frame(findings: Iterable[Finding]) -> pd.DataFrame:
-    """Findings as a table."""
-    return pd.DataFrame([vars(f) for f in findings])
 
 
 def interval_of_row(row: Mapping) -> Interval:

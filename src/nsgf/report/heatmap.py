@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import seaborn
+from matplotlib.axes import Axes
 
 from nsgf.config.figure import Figure, FigureStage
 from nsgf.errors import NsgfError
 from nsgf.registry import DATASETS
-from nsgf.report.style import FONT, SMALL, Drawing, Sheet, look
+from nsgf.report.style import SMALL, Drawing, Sheet
+from nsgf.report.verdict import HIGHER_IS_BETTER
 
 CELL, LEFT, TOP, BELOW, GAP = 0.62, 0.75, 0.28, 0.52, 0.3  # inches
-HIGHER_IS_BETTER = ("is",)
 
 
-@look()
 def draw(settings: FigureStage, figure: Figure, table: Path) -> Drawing:
     """Maps from left to right, one for each data set and method.
 
@@ -42,34 +42,26 @@ def draw(settings: FigureStage, figure: Figure, table: Path) -> Drawing:
     xs, ys = (np.sort(found[axis].unique()) for axis in (figure.x, figure.y))
     width, height = CELL * len(xs), CELL * len(ys)
     sheet = Sheet(settings, LEFT + len(shown) * (width + GAP), TOP + height + BELOW)
+    found["half"] = (found["ci_high"] - found["ci_low"]) / 2
     limits = found["mean"].min(), found["mean"].max()
     for k, (dataset, method) in enumerate(shown):
         mine = found[(found["dataset"] == dataset) & (found["method"] == method)]
+        mean, half = (
+            mine.pivot(index=figure.y, columns=figure.x, values=v).reindex(index=ys, columns=xs)
+            for v in ("mean", "half")
+        )
         left = LEFT + k * (width + GAP)
-        middle = {"ha": "center", "va": "center"}
-        title = f"{DATASETS[dataset].label}: {method}, {metric}"
-        sheet.text(left + width / 2, TOP / 2, title, fontsize=FONT, **middle)
+        sheet.text(left + width / 2, TOP / 2, f"{DATASETS[dataset].label}: {method}, {metric}")
         axes = sheet.axes(left, TOP, width, height)
-        _draw_map(axes, mine, (figure.x, xs), (figure.y, ys), limits)
-        _label(axes, (figure.x, xs), (figure.y, ys), first=k == 0)
+        _draw_map(axes, mean.to_numpy(), half.to_numpy(), limits, metric in HIGHER_IS_BETTER)
+        _label(axes, mean, first=k == 0)
     return sheet.drawing
 
 
-def _grid(mine: pd.DataFrame, values: pd.Series, x, y) -> np.ndarray:
-    """Values on the grid of both axes, nan where there is none; (len(ys), len(xs))."""
-    (xname, xs), (yname, ys) = x, y
-    grid = np.full((len(ys), len(xs)), np.nan)
-    rows, columns = np.searchsorted(ys, mine[yname]), np.searchsorted(xs, mine[xname])
-    grid[rows, columns] = values
-    return grid
-
-
-def _draw_map(axes, mine: pd.DataFrame, x, y, limits) -> None:
-    mean = _grid(mine, mine["mean"], x, y)
-    half = _grid(mine, (mine["ci_high"] - mine["ci_low"]) / 2, x, y)
+def _draw_map(axes: Axes, mean: np.ndarray, half: np.ndarray, limits, higher: bool) -> None:
+    """Means and half widths, (len(ys), len(xs)), nan where there is none; the best in bold."""
     colours = seaborn.color_palette("crest", as_cmap=True)
     axes.imshow(mean, origin="lower", cmap=colours, vmin=limits[0], vmax=limits[1], aspect="auto")
-    higher = set(mine["metric"]) <= set(HIGHER_IS_BETTER)
     best = (np.nanargmax if higher else np.nanargmin)(mean) if np.isfinite(mean).any() else -1
     for k, (value, around) in enumerate(zip(mean.ravel(), half.ravel(), strict=True)):
         if np.isfinite(value):
@@ -81,14 +73,14 @@ def _draw_map(axes, mine: pd.DataFrame, x, y, limits) -> None:
             axes.text(column, row, words, ha="center", va="center", weight=weight, **style)
 
 
-def _label(axes, x, y, first: bool) -> None:
-    (xname, xs), (yname, ys) = x, y
-    axes.set_xticks(range(len(xs)), [_word(v) for v in xs])
-    axes.set_xlabel(xname, fontsize=SMALL, labelpad=2)
+def _label(axes: Axes, shown: pd.DataFrame, first: bool) -> None:
+    """Both settings and their values; those of y at the first map alone."""
+    axes.set_xticks(range(shown.shape[1]), map(_word, shown.columns))
+    axes.set_xlabel(shown.columns.name, fontsize=SMALL, labelpad=2)
     axes.tick_params(labelsize=SMALL - 0.5, length=2, width=0.5, pad=2, bottom=True, left=first)
-    axes.set_yticks(range(len(ys)), [_word(v) for v in ys] if first else [])
     if first:
-        axes.set_ylabel(yname, fontsize=SMALL, labelpad=2)
+        axes.set_yticks(range(shown.shape[0]), map(_word, shown.index))
+        axes.set_ylabel(shown.index.name, fontsize=SMALL, labelpad=2)
 
 
 def _word(value) -> str:

@@ -1,12 +1,15 @@
 """What figures of images share: rows of images as strips, grouped under headings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nsgf.config.figure import FigureStage
-from nsgf.report.style import FONT, SMALL, Drawing, Sheet
+from nsgf.data.arrays import as_images
+from nsgf.registry import DATASETS
+from nsgf.report.source import Panel
+from nsgf.report.style import SMALL, Drawing, Sheet
 
 COLUMNS = 10
 ENLARGED = 4  # pixels of a strip a pixel of an image, each way
@@ -21,6 +24,12 @@ class Block:
 
     title: str
     groups: Sequence[Sequence[Row]]
+
+
+def states(panel: Panel, points: Mapping[str, np.ndarray]) -> list[Row]:
+    """Rows of states (m, d) of a panel's images, by their labels."""
+    shape = DATASETS[panel.dataset].shape
+    return [(label, as_images(state, shape)) for label, state in points.items()]
 
 
 def strip(images: np.ndarray) -> np.ndarray:
@@ -43,8 +52,7 @@ def draw_blocks(settings: FigureStage, blocks: Sequence[Block]) -> Drawing:
     height = len(blocks) * HEAD + len(labels) * (SIDE + GAP) + groups * BETWEEN
     sheet, top = Sheet(settings, left + width + RIGHT, height), 0.0
     for block in blocks:
-        middle = {"ha": "center", "va": "center", "fontsize": FONT}
-        sheet.text(left + width / 2, top + HEAD / 2, block.title, **middle)
+        sheet.text(left + width / 2, top + HEAD / 2, block.title)
         top += HEAD
         for group in block.groups:
             for label, images in group:
@@ -56,7 +64,6 @@ def draw_blocks(settings: FigureStage, blocks: Sequence[Block]) -> Drawing:
 
 def _draw_row(sheet: Sheet, left: float, top: float, label: str, images: np.ndarray) -> None:
     row = strip(images)
-    axes = sheet.axes(left, top, SIDE * row.shape[1] / row.shape[0], SIDE)
+    axes = sheet.axes(left, top, SIDE * row.shape[1] / row.shape[0], SIDE, frame=False)
     axes.imshow(row, interpolation="nearest", aspect="auto")
-    axes.set_axis_off()
-    sheet.text(left - 0.08, top + SIDE / 2, label, ha="right", va="center", fontsize=SMALL)
+    sheet.text(left - 0.08, top + SIDE / 2, label, ha="right", fontsize=SMALL)

@@ -4,16 +4,14 @@ from collections.abc import Sequence
 
 from nsgf.config.figure import Figure, FigureStage
 from nsgf.report.images import COLUMNS, Block, draw_blocks
-from nsgf.report.source import NEIGHBOURS, Panel, demand
-from nsgf.report.style import Drawing, look
+from nsgf.report.source import Panel
+from nsgf.report.style import Drawing
 
 MOST_GROUPS = 4  # pairs of rows
 
 
-@look()
 def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """A block for each cell, in pairs of rows."""
-    demand(panels, NEIGHBOURS, image=True)
     return draw_blocks(settings, [_block(panel) for panel in panels])
 
 

@@ -12,8 +12,8 @@ from matplotlib.collections import LineCollection
 from nsgf.config.figure import Figure, FigureStage
 from nsgf.registry import DATASETS
 from nsgf.report.planar import dots, frame, target_points
-from nsgf.report.source import PATH, Panel, demand, method_title
-from nsgf.report.style import FONT, INK, SMALL, STEPS, TARGET, Drawing, Sheet, look
+from nsgf.report.source import Panel, method_title
+from nsgf.report.style import INK, SMALL, STEPS, TARGET, Drawing, Sheet
 
 WIDTH, LARGEST = 6.4, 2.9  # inches: of all panels of a row, and of one at most
 GAP, LEFT, TOP, BOTTOM = 0.08, 0.42, 0.26, 0.36  # inches
@@ -21,10 +21,8 @@ N_PATHS = 200
 STRAY = 5e-4  # share of points that may lie beyond a side of the window
 
 
-@look()
 def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """Data sets and methods, whichever are more from left to right, the others downwards."""
-    demand(panels, PATH, image=False)
     shown = {(p.dataset, p.cell): p for p in panels}
     datasets, cells = figure.datasets, list(dict.fromkeys(p.cell for p in panels))
     heads = {d: DATASETS[d].label for d in datasets}
@@ -34,8 +32,7 @@ def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Draw
     pitch = size + GAP
     sheet = Sheet(settings, LEFT + len(columns) * pitch, TOP + len(rows) * pitch + BOTTOM)
     for j, column in enumerate(columns):
-        place = {"ha": "center", "va": "center", "fontsize": FONT}
-        sheet.text(LEFT + j * pitch + size / 2, TOP / 2, heads[column], **place)
+        sheet.text(LEFT + j * pitch + size / 2, TOP / 2, heads[column])
         for i, row in enumerate(rows):
             panel = shown.get((column, row)) or shown[row, column]
             axes = sheet.axes(LEFT + j * pitch, TOP + i * pitch, size, size)
@@ -43,8 +40,8 @@ def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Draw
             draw_paths(axes, panel, target, dot=2.2 * size)
             frame(axes, *window([p for p in panels if p.dataset == panel.dataset], target))
     for i, row in enumerate(rows):
-        words, place = heads[row].replace(", ", "\n"), {"ha": "center", "va": "center"}
-        sheet.text(LEFT / 2, TOP + i * pitch + size / 2, words, rotation=90, **place)
+        words = heads[row].replace(", ", "\n")
+        sheet.text(LEFT / 2, TOP + i * pitch + size / 2, words, rotation=90)
     _legend(sheet, LEFT, TOP + len(rows) * pitch + 0.08)
     return sheet.drawing
 
@@ -75,17 +72,12 @@ def segments(path: np.ndarray) -> LineCollection:
 
 
 def _legend(sheet: Sheet, left: float, top: float) -> None:
-    place = {"va": "center", "fontsize": SMALL}
+    place = {"ha": "left", "fontsize": SMALL}
     for words, colour, at in (("prior", INK, 0.0), ("target", TARGET, 0.55)):
-        dots(_bare(sheet, left + at, top, 0.12, 0.12), np.zeros((1, 2)), colour, 14)
+        axes = sheet.axes(left + at, top, 0.12, 0.12, frame=False)
+        dots(axes, np.zeros((1, 2)), colour, 14)
         sheet.text(left + at + 0.16, top + 0.06, words, **place)
-    sheet.text(left + 1.62, top + 0.06, "first step", ha="right", **place)
-    bar = _bare(sheet, left + 1.68, top + 0.02, 0.9, 0.08)
+    sheet.text(left + 1.62, top + 0.06, "first step", ha="right", fontsize=SMALL)
+    bar = sheet.axes(left + 1.68, top + 0.02, 0.9, 0.08, frame=False)
     bar.imshow(np.linspace(0, 1, 256)[None], cmap=STEPS, aspect="auto")
     sheet.text(left + 2.64, top + 0.06, "last step", **place)
-
-
-def _bare(sheet: Sheet, *box: float) -> Axes:
-    axes = sheet.axes(*box)
-    axes.set_axis_off()
-    return axes

@@ -3,24 +3,21 @@
 from collections.abc import Sequence
 
 from nsgf.config.figure import Figure, FigureStage
-from nsgf.data.arrays import as_images
-from nsgf.registry import DATASETS
-from nsgf.report.images import Block, draw_blocks
-from nsgf.report.source import PATH, Panel, demand, flow_steps, two_phase
-from nsgf.report.style import Drawing, look
+from nsgf.report.images import Block, draw_blocks, states
+from nsgf.report.source import Panel, two_phase
+from nsgf.report.style import Drawing
 
 
-@look()
 def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Drawing:
     """Two rows for each data set: after the NSGF steps, and final."""
-    demand(panels, PATH, image=True)
-    return draw_blocks(settings, [_block(panel) for panel in two_phase(panels)])
+    blocks = []
+    for panel in two_phase(panels):
+        path, steps = panel.arrays["path"], flow_steps(panel)
+        rows = {f"after {steps} NSGF steps": path[steps], "final": path[-1]}
+        blocks.append(Block(panel.title, [states(panel, rows)]))
+    return draw_blocks(settings, blocks)
 
 
-def _block(panel: Panel) -> Block:
-    path, steps = panel.arrays["path"], flow_steps(panel)
-    rows = {f"after {steps} NSGF steps": path[steps], "final": path[-1]}
-    group = [
-        (words, as_images(points, DATASETS[panel.dataset].shape)) for words, points in rows.items()
-    ]
-    return Block(panel.title, [group])
+def flow_steps(panel: Panel) -> int:
+    """NSGF steps of a two-phase path: their times are negative."""
+    return int((panel.arrays["times"][:, 0] < 0).sum())

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -19,24 +20,27 @@ td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 """.strip()
 
 
+@dataclass(frozen=True)
+class Page:
+    """A table with what stands above it: `found` for machines, `shown` as people read it."""
+
+    title: str
+    notes: list[str]
+    found: pd.DataFrame
+    shown: pd.DataFrame
+
+
 def csv(found: pd.DataFrame) -> str:
     """Machine-readable table; six significant digits."""
     return found.to_csv(index=False, float_format="%.6g")
 
 
-def write_forms(
-    outputs: Mapping[str, Path], title: str, notes: list[str], found: pd.DataFrame, shown
-) -> None:
+def write_forms(outputs: Mapping[str, Path], whole: Page) -> None:
     """Write a table as csv, md and html, each whole or not at all."""
-    write_text(outputs["csv"], csv(found))
-    write_text(outputs["md"], markdown(title, notes, shown))
-    write_text(outputs["html"], page(title, notes, shown))
-
-
-def markdown(title: str, notes: list[str], shown: pd.DataFrame) -> str:
-    """A Markdown page: title, notes, table."""
-    head = [f"# {title}", "", *(f"- {n}" for n in notes), "", ""]
-    return "\n".join(head) + markdown_table(shown)
+    head = [f"# {whole.title}", "", *(f"- {n}" for n in whole.notes), "", ""]
+    write_text(outputs["csv"], csv(whole.found))
+    write_text(outputs["md"], "\n".join(head) + markdown_table(whole.shown))
+    write_text(outputs["html"], page(whole.title, whole.notes, whole.shown))
 
 
 def markdown_table(shown: pd.DataFrame) -> str:

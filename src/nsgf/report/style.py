@@ -7,7 +7,7 @@ machine's.
 
 import contextlib
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import matplotlib
@@ -27,6 +27,7 @@ INK, GREY = "#1a1a1a", "#6b6b6b"
 TARGET = "#56b4e9"  # Okabe and Ito's sky blue; like the two below, safe for colour-blind readers
 STEPS = LinearSegmentedColormap.from_list("steps", ["#0a3a9e", "#7b3f98", "#d7191c"])
 DPI = {"pdf": 300, "png": 200}  # of a PDF only what is rasterised
+NAMES = {"pdf": ("CreationDate", "Creator", "Producer"), "png": ("Software",)}  # are left out
 ALWAYS = {
     "font.family": "STIXGeneral",
     "mathtext.fontset": "stix",
@@ -40,7 +41,7 @@ ALWAYS = {
 
 @contextlib.contextmanager
 def look() -> Iterator[None]:
-    """Draw in the house's look, whatever the user's matplotlibrc says; also a decorator."""
+    """Draw and save in the house's look, whatever a matplotlibrc says; also a decorator."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(seaborn.axes_style("white") | ALWAYS)
@@ -63,21 +64,23 @@ class Sheet:
         self.width, self._height = width, height + self._head
         self.drawing = Drawing(figsize=(self.width, self._height), facecolor="white")
         if title:
-            place = {"ha": "center", "va": "top", "fontsize": SMALL, "color": GREY}
-            self.text(width / 2, 0.02 - self._head, title, style="italic", **place)
+            place = {"va": "top", "fontsize": SMALL, "color": GREY, "style": "italic"}
+            self.text(width / 2, 0.02 - self._head, title, **place)
 
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        """Bare axes; the frame stays, ticks do not."""
+    def axes(self, left: float, top: float, width: float, height: float, frame=True) -> Axes:
+        """Axes without ticks, and if it is said without a frame."""
         bottom = self._height - self._head - top - height
         box = (left / self.width, bottom / self._height)
         axes = self.drawing.add_axes((*box, width / self.width, height / self._height))
         axes.set(xticks=[], yticks=[])
+        axes.axison = frame
         return axes
 
     def text(self, left: float, top: float, words: str, **options) -> None:
-        """Words at a point; options are matplotlib's."""
+        """Words around a point; options are matplotlib's."""
         y = self._height - self._head - top
-        self.drawing.text(left / self.width, y / self._height, words, **options)
+        place = {"ha": "center", "va": "center", "fontsize": FONT} | options
+        self.drawing.text(left / self.width, y / self._height, words, **place)
 
 
 def method_colour(method: str) -> tuple[float, float, float]:
@@ -86,20 +89,10 @@ def method_colour(method: str) -> tuple[float, float, float]:
     return palette[list(METHODS).index(method) % len(palette)]
 
 
-@look()
-def save(drawing: Drawing, pdf: Path, png: Path) -> None:
-    """Write both files, each whole or not at all; equal drawings give equal bytes."""
-    nameless = {
-        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-        "png": {"Software": None},
-    }
-    for form, path in (("pdf", pdf), ("png", png)):
+def save(drawing: Drawing, paths: Mapping[str, Path]) -> None:
+    """Write files by their form, each whole or not at all; equal drawings give equal bytes."""
+    place = {"bbox_inches": "tight", "pad_inches": 0.05}
+    for form, path in paths.items():
         with atomic(path) as temporary:
-            drawing.savefig(
-                temporary,
-                format=form,
-                dpi=DPI[form],
-                metadata=nameless[form],
-                bbox_inches="tight",
-                pad_inches=0.05,
-            )
+            about = {"format": form, "dpi": DPI[form], "metadata": dict.fromkeys(NAMES[form])}
+            drawing.savefig(temporary, **about, **place)

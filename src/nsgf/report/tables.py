@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from nsgf.config.cells import Cell, cells
-from nsgf.config.published import PrintedRow, PrintedTable, Published
+from nsgf.config.published import PrintedTable, Published
 from nsgf.config.study import Study
 from nsgf.metrics.interval import Interval, student_t
 from nsgf.registry import DATASETS, METHODS
+from nsgf.report.finding import interval_of_row
 from nsgf.report.verdict import Print, verdict
 
 COLUMNS = [
@@ -87,10 +88,8 @@ def table(
     lines, known = collect(measured), {cell.path: cell for cell in cells(study)}
     printed = published.tables.get(name) or NOTHING_PRINTED
     rows = [
-        _row(name, known[path], dataset, metric, group, printed, confidence)
-        for (path, dataset, metric), group in lines.groupby(
-            ["cell", "dataset", "metric"], sort=False
-        )
+        _beside(_row(name, known[path], group, confidence), printed, known[path].nfe)
+        for (path, _, _), group in lines.groupby(["cell", "dataset", "metric"], sort=False)
     ]
     rows += _aliases(rows, printed)
     rows += _not_run(name, rows, printed)
@@ -110,54 +109,45 @@ def labels_of(study: Study, published: Published) -> dict[str, str]:
     return found | {cell.name: cell.label for cell in cells(study)}
 
 
-def _row(
-    name: str,
-    cell: Cell,
-    dataset: str,
-    metric: str,
-    group: pd.DataFrame,
-    printed: PrintedTable,
-    confidence: float,
-) -> dict:
-    interval = interval_of(group, "value", confidence)
+def _row(name: str, cell: Cell, group: pd.DataFrame, confidence: float) -> dict:
+    """What was measured of a cell by one metric on one data set."""
+    interval, first = interval_of(group, "value", confidence), group.iloc[0]
     one_training = group["seed"].nunique() == 1
-    protocol = group["protocol"].iloc[0]
-    if one_training:
-        protocol += "; interval over sampling seeds of one training"
-    n, spent = int(group["n"].iloc[0]), round(float(group["spent"].mean()), 1)
-    target, row = _printed(printed, cell.name, dataset, cell.nfe, spent, metric)
-    floor = group["floor"].mean() if group["floor"].notna().any() else None
+    aside = "; interval over sampling seeds of one training" if one_training else ""
     return {
         "table": name,
         "method": cell.name,
-        "dataset": dataset,
-        "nfe": spent,
-        "metric": metric,
-        "protocol": protocol,
-        "n_samples": n,
+        "dataset": first["dataset"],
+        "nfe": round(float(group["spent"].mean()), 1),
+        "metric": first["metric"],
+        "protocol": first["protocol"] + aside,
+        "n_samples": int(first["n"]),
         "n_seeds": interval.n,
         "mean": interval.mean,
         "ci_low": interval.low,
         "ci_high": interval.high,
-        "floor": floor,
-        "published": target.value if target else None,
-        "verdict": verdict(metric, interval, protocol, n, target) if target else "",
-        "printed_row": row,
+        "floor": group["floor"].mean() if group["floor"].notna().any() else None,
         **cell.varied,
     }
 
 
-def _printed(
-    printed: PrintedTable, method: str, dataset: str, nfe, spent: float, metric: str
-) -> tuple[Print | None, PrintedRow | None]:
-    """The printed value of a cell; methods that find out their NFE match whatever is printed."""
-    entry = printed.metrics().get(metric)
-    for row in entry.values if entry else ():
-        same_nfe = nfe is None or row.nfe is None or row.nfe == round(spent)
-        if row.method == method and same_nfe and dataset in row.values:
-            value = row.values[dataset]
-            return Print(value, entry.tolerance, printed.protocol, printed.n_samples), row
-    return None, None
+def _beside(row: dict, printed: PrintedTable, nfe: float | None) -> dict:
+    """A row with the printed value of its method, if there is one, and the verdict.
+
+    Args:
+        row: of ours.
+        printed: the printed table.
+        nfe: of the cell; where a method finds out its own (None), any that is printed will do.
+    """
+    entry = printed.metrics().get(row["metric"])
+    for line in entry.values if entry else ():
+        same_nfe = nfe is None or line.nfe is None or line.nfe == round(row["nfe"])
+        if line.method == row["method"] and same_nfe and row["dataset"] in line.values:
+            value, judged = line.values[row["dataset"]], (row["protocol"], row["n_samples"])
+            target = Print(value, entry.tolerance, printed.protocol, printed.n_samples)
+            said = verdict(row["metric"], interval_of_row(row), *judged, target)
+            return row | {"published": value, "verdict": said, "line": line}
+    return row | {"published": None, "verdict": "", "line": None}
 
 
 def _aliases(rows: list[dict], printed: PrintedTable) -> list[dict]:
@@ -165,29 +155,14 @@ def _aliases(rows: list[dict], printed: PrintedTable) -> list[dict]:
     found = []
     for name, method in METHODS.items():
         for row in (r for r in rows if r["method"] == method.same_as):
-            target, printed_row = _printed(
-                printed, name, row["dataset"], row["nfe"], row["nfe"], row["metric"]
-            )
-            if target:
-                interval = Interval(row["mean"], row["ci_low"], row["ci_high"], row["n_seeds"])
-                judged = verdict(row["metric"], interval, row["protocol"], row["n_samples"], target)
-                mark = f"{row['protocol']}; same network as {method.same_as}"
-                found.append(
-                    row
-                    | {
-                        "method": name,
-                        "protocol": mark,
-                        "published": target.value,
-                        "verdict": judged,
-                        "printed_row": printed_row,
-                    }
-                )
-    return found
+            mark = f"{row['protocol']}; same network as {method.same_as}"
+            found.append(_beside(row | {"method": name, "protocol": mark}, printed, row["nfe"]))
+    return [row for row in found if row["line"]]
 
 
 def _not_run(study: str, rows: list[dict], printed: PrintedTable) -> list[dict]:
     """Printed cells without a row of ours that carries their value."""
-    have = {(id(r["printed_row"]), r["dataset"], r["metric"]) for r in rows}
+    have = {(id(r["line"]), r["dataset"], r["metric"]) for r in rows}
     return [
         dict.fromkeys(COLUMNS)
         | {

@@ -5,18 +5,20 @@ problems with its Student-t interval, as fits a logarithmic axis; then, where NS
 both, W2 with exact targets less W2 with GeomLoss's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from nsgf.artifact import read_json
 from nsgf.config.figure import Figure, FigureStage
 from nsgf.metrics.interval import student_t
 from nsgf.registry import DATASETS
-from nsgf.report.source import TargetPanel
-from nsgf.report.style import FONT, GREY, INK, SMALL, Drawing, Sheet, look
+from nsgf.report.style import GREY, INK, SMALL, Drawing, Sheet
 
 COLUMNS = 4
 WIDTH, HEIGHT, GAP = 1.45, 2.0, 0.1  # inches: of a panel, and between panels
@@ -26,32 +28,47 @@ OURS, FAINT = "#d55e00", "#e4e4e4"
 MARKS = "os^Dv"
 SMALLEST = 1e-12  # of an error that is shown
 PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-ENDS = ("change", "change_low", "change_high")
-Setting = tuple[str, float | None]  # solver and scaling, as in a TargetPanel
+ENDS = ["change", "change_low", "change_high"]
+Setting = tuple[str, float | None]  # solver and scaling; None for one that converges
 Band = tuple[np.ndarray, np.ndarray, np.ndarray]  # middle, low, high; each (T,)
 
 
-@look()
-def draw(settings: FigureStage, figure: Figure, panels: Sequence[TargetPanel]) -> Drawing:
-    """Rows of four panels from left to right; the change of W2 takes the last place."""
-    changed = [p for p in panels if p.change is not None]
-    places = len(panels) + bool(changed)
+def draw(settings: FigureStage, figure: Figure, files: Mapping) -> Drawing:
+    """Rows of four panels from left to right; the change of W2 takes the last place.
+
+    Args:
+        settings, figure: as in every kind.
+        files: the `errors` of each data set's targets, and the `table` that rests on them.
+    """
+    panels = _bands(files["errors"], settings.judging.confidence)
+    changes = pd.read_csv(files["table"]).dropna(subset="change").set_index("dataset")
+    changes = changes.loc[[d for d in panels if d in changes.index], ENDS]
+    places = len(panels) + (not changes.empty)
     columns, rows = min(COLUMNS, places), -(-places // COLUMNS)
     sheet = Sheet(settings, LEFT + columns * (WIDTH + GAP), rows * PITCH)
-    styles = _styles(list(dict.fromkeys(s for p in panels for s in p.errors)))
-    bands = [
-        {s: band(e, settings.judging.confidence) for s, e in panel.errors.items()}
-        for panel in panels
-    ]
-    limits = _limits(bands)
-    for i, (panel, lines) in enumerate(zip(panels, bands, strict=True)):
-        axes = _place(sheet, i, DATASETS[panel.dataset].label)
+    styles = _styles(list(dict.fromkeys(s for lines in panels.values() for s in lines)))
+    limits = _limits(panels.values())
+    for i, (dataset, lines) in enumerate(panels.items()):
+        axes = _place(sheet, i, DATASETS[dataset].label)
         _draw_lines(axes, lines, styles)
         _scale(axes, limits, labelled=i % COLUMNS == 0)
-    if changed:
-        _draw_changes(_place(sheet, len(panels), "NSGF trained on both"), changed)
+    if not changes.empty:
+        _draw_changes(_place(sheet, len(panels), "NSGF trained on both"), changes)
     _legend(sheet, rows * PITCH, styles)
     return sheet.drawing
+
+
+def _bands(files: Sequence[Path], confidence: float) -> dict[str, dict[Setting, Band]]:
+    """The error of each setting along the flow, by data set."""
+    return {
+        body["dataset"]: {
+            (s["backend"], s["scaling"]): band(
+                np.array([p["relative"] for p in s["problems"]]), confidence
+            )
+            for s in body["settings"]
+        }
+        for body in map(read_json, files)
+    }
 
 
 def band(errors: np.ndarray, confidence: float) -> Band:
@@ -74,7 +91,7 @@ def _styles(settings: Sequence[Setting]) -> dict[Setting, dict]:
     return {s: style | {"markersize": 2.4, "linewidth": 0.9} for s, style in styles.items()}
 
 
-def _limits(bands: Sequence[Mapping[Setting, Band]]) -> tuple[float, float]:
+def _limits(bands: Iterable[Mapping[Setting, Band]]) -> tuple[float, float]:
     values = np.concatenate([np.concatenate(b) for lines in bands for b in lines.values()])
     values = values[np.isfinite(values)]
     return values.min() / 1.6, values.max() * 1.6
@@ -83,8 +100,7 @@ def _limits(bands: Sequence[Mapping[Setting, Band]]) -> tuple[float, float]:
 def _place(sheet: Sheet, place: int, title: str) -> Axes:
     row, column = divmod(place, COLUMNS)
     left = LEFT + column * (WIDTH + GAP)
-    middle = {"ha": "center", "va": "center", "fontsize": FONT}
-    sheet.text(left + WIDTH / 2, row * PITCH + TOP / 2, title, **middle)
+    sheet.text(left + WIDTH / 2, row * PITCH + TOP / 2, title)
     axes = sheet.axes(left, row * PITCH + TOP, WIDTH, HEIGHT)
     axes.tick_params(labelsize=SMALL - 0.5, length=2, width=0.5, pad=2, bottom=True)
     return axes
@@ -112,17 +128,16 @@ def _scale(axes: Axes, limits: tuple[float, float], labelled: bool) -> None:
         axes.set_ylabel("relative error of the velocity", fontsize=SMALL, labelpad=2)
 
 
-def _draw_changes(axes: Axes, changed: Sequence[TargetPanel]) -> None:
+def _draw_changes(axes: Axes, changes: pd.DataFrame) -> None:
     """Each data set's difference as a dot on its interval, from top to bottom."""
     axes.axvline(0, color=GREY, linewidth=0.6, dashes=(3, 2))
-    for i, panel in enumerate(changed):
-        row, label = panel.change, DATASETS[panel.dataset].label
-        axes.plot([row["change_low"], row["change_high"]], [i, i], color=INK, linewidth=0.9)
-        axes.plot(row["change"], i, "o", color=INK, markersize=3)
+    for i, (dataset, change, low, high) in enumerate(changes.itertuples()):
+        axes.plot([low, high], [i, i], color=INK, linewidth=0.9)
+        axes.plot(change, i, "o", color=INK, markersize=3)
         place = {"fontsize": SMALL, "transform": axes.get_yaxis_transform()}
-        axes.text(0.04, i - 0.16, label, bbox=PLATE, **place)
-    reach = 1.25 * np.nanmax([abs(p.change[k]) for p in changed for k in ENDS])
-    axes.set(xlim=(-reach, reach), ylim=(len(changed) - 0.25, -0.6))
+        axes.text(0.04, i - 0.16, DATASETS[dataset].label, bbox=PLATE, **place)
+    reach = 1.25 * np.nanmax(changes.abs())
+    axes.set(xlim=(-reach, reach), ylim=(len(changes) - 0.25, -0.6))
     axes.xaxis.set_major_locator(MaxNLocator(4, symmetric=True))
     axes.set_xlabel("W2, exact less GeomLoss targets", fontsize=SMALL, labelpad=2)
     place = {"fontsize": SMALL - 0.5, "color": GREY, "transform": axes.transAxes}
@@ -136,7 +151,6 @@ def _legend(sheet: Sheet, start: float, styles: Mapping[Setting, dict]) -> None:
     first = (sheet.width - columns * width) / 2
     for i, style in enumerate(styles.values()):
         left, top = first + i % columns * width, start + i // columns * LINE
-        axes = sheet.axes(left, top + 0.02, 0.26, 0.12)
-        axes.set_axis_off()
+        axes = sheet.axes(left, top + 0.02, 0.26, 0.12, frame=False)
         axes.plot([0, 1, 2], [0, 0, 0], markevery=[1], **style)
-        sheet.text(left + 0.31, top + 0.08, style["label"], va="center", fontsize=SMALL)
+        sheet.text(left + 0.31, top + 0.08, style["label"], ha="left", fontsize=SMALL)

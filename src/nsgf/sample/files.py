@@ -13,9 +13,6 @@ import torch
 from nsgf.artifact import atomic, read_npy, read_npz, write_json, write_npy
 from nsgf.sample.run import Batch, total
 
-SET = (".npy", ".npz", ".json")
-PART = (".npy", ".npz")
-
 
 def write_set(out: Path, parts: Sequence[Batch]) -> dict[str, float]:
     """Write consecutive parts as one set, beside `out` (.npy).

@@ -89,12 +89,10 @@ def _fill_shard(
     from nsgf.flows.pool import curve_rows
     from nsgf.progress import bar
 
-    done = _resume(state / SHARD_CURVE, settings.flow.steps)
-    loss = read_kept_json(state / LOSS) if done else {"loss": 0.0}
-    if loss is None:  # nobody knows any more what storing has cost so far
-        (state / SHARD_CURVE).unlink()
-        return _fill_shard(form, settings, unit, problem, mine, state)
-    loss = loss["loss"]
+    kept = read_kept_json(state / LOSS)
+    if kept is None:  # nothing is done yet, or nobody knows any more what storing it has cost
+        (state / SHARD_CURVE).unlink(missing_ok=True)
+    done, loss = _resume(state / SHARD_CURVE, settings.flow.steps), (kept or {"loss": 0.0})["loss"]
     if done:
         print(f"resumed pool {unit_text(unit)} at step {done}", flush=True)
     writer, lines = form.Writer(state, len(mine), done, settings, problem), []

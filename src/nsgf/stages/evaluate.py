@@ -8,7 +8,7 @@ from nsgf.engine.branch import Branch, Placed, filled, split
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.layout import FEATURES
-from nsgf.registry import STUDIES, module_of
+from nsgf.registry import kind_of, module_of
 from nsgf.stages.reference import instrument_modules, measuring
 
 
@@ -35,12 +35,8 @@ def _task(branch: Branch, placed: Placed) -> Task:
     outputs = {"metrics": f"{placed.metrics}.json"}
     if branch.kind.neighbours:
         outputs["neighbours"] = f"{placed.metrics}.npz"
-    parameters = {
-        "nfe": cell.nfe,
-        "flow": deciding(cell.flow),
-        "pool": deciding(cell.pool),
-        "sampling": deciding(cell.sampling),
-    }
+    varied = ("nfe", "flow", "pool", "sampling")
+    parameters = {key: deciding(getattr(cell, key)) for key in varied}
     about = measuring(branch) | {"sets": [(u["seed"], u["sample"]) for u in branch.sets]}
     return branch.task(
         "evaluate",
@@ -65,7 +61,7 @@ def make(settings: EvaluateStage, unit, files) -> None:
     from nsgf.progress import bar
 
     _check_features(settings, unit, files.inputs)
-    measure = module_of(module_of(STUDIES[settings.kind]).KIND.measure)
+    measure = module_of(kind_of(settings.kind).measure)
     instrument, found = measure.Instrument(settings, unit, files), []
     pairs = zip(files.inputs["samples"], files.inputs["cost"], strict=True)
     with bar(len(settings.sets), f"evaluate {unit['dataset']}") as progress:

@@ -9,12 +9,6 @@ from nsgf.layout import DATA
 from nsgf.registry import ARRAYS
 
 
-class FetchStage(Model):
-    """Which set."""
-
-    dataset: str
-
-
 def tasks(outline: Outline) -> Iterator[Task]:
     """One for each image set of the preset."""
     names = {branch.spec.target for branch in outline.branches if branch.spec.is_image}
@@ -22,7 +16,7 @@ def tasks(outline: Outline) -> Iterator[Task]:
         yield Task(
             "fetch",
             {"dataset": name},
-            FetchStage(dataset=name),
+            Model(),
             inputs={"registry": "config/datasets.yaml"},
             outputs={array: f"{DATA}/{name}/{array}.npy" for array in ARRAYS},
             part=f"fetch-{name}",
@@ -31,11 +25,11 @@ def tasks(outline: Outline) -> Iterator[Task]:
         )
 
 
-def make(settings: FetchStage, unit, files) -> dict:
+def make(settings: Model, unit, files) -> dict:
     """Fetch a set and verify what lies there."""
     from nsgf.data.images import fetch, verify
 
     folder, registry = files.outputs["train_images"].parent, files.inputs["registry"]
-    source = fetch(settings.dataset, folder, registry=registry)
-    verify(settings.dataset, folder, registry=registry)
+    source = fetch(unit["dataset"], folder, registry=registry)
+    verify(unit["dataset"], folder, registry=registry)
     return {"source": source}

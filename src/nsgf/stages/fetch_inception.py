@@ -11,17 +11,13 @@ from nsgf.engine.task import Task
 from nsgf.layout import INCEPTION
 
 
-class InceptionStage(Model):
-    """Nothing to choose."""
-
-
 def tasks(outline: Outline) -> Iterator[Task]:
     """One, where a study asks for Inception's features."""
     if any(s.metrics.asks_for_inception for s in outline.preset.studies.values()):
         yield Task(
             "fetch-inception",
             {},
-            InceptionStage(),
+            Model(),
             inputs={},
             outputs={"answer": INCEPTION},
             part="fetch-inception",
@@ -30,7 +26,7 @@ def tasks(outline: Outline) -> Iterator[Task]:
         )
 
 
-def make(settings: InceptionStage, unit, files) -> None:
+def make(settings: Model, unit, files) -> None:
     """Write {"available": ...}.
 
     Raises:

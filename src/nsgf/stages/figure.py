@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from nsgf.config.figure import Figure, FigureStage, PanelOf
+from nsgf.config.cells import Cell
+from nsgf.config.figure import Figure, FigureStage, PanelOf, Shown
 from nsgf.config.preset import shown_cells
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.registry import DATASETS, FIGURES, METHODS, module_of
-from nsgf.stages.targets import errors_file
-from nsgf.stages.targets_table import asking
+from nsgf.stages.targets import asking, errors_file
 
 
 def tasks(outline: Outline) -> Iterator[Task]:
@@ -18,19 +18,17 @@ def tasks(outline: Outline) -> Iterator[Task]:
 
 
 def _task(outline: Outline, name: str, figure: Figure) -> Task:
-    preset, kind = outline.preset, FIGURES[figure.kind]
+    kind, specs = FIGURES[figure.kind], [DATASETS[dataset] for dataset in figure.datasets]
     inputs, panels = _sources(outline, figure, kind.reads)
-    about = {"title": preset.title, "reduced": preset.reduced, "judging": preset.judging}
-    if files := tuple(file for dataset in figure.datasets for file in DATASETS[dataset].files):
+    if files := tuple(file for spec in specs for file in spec.files):
         inputs["laws"] = files
-    laws = [module for dataset in figure.datasets for module in DATASETS[dataset].modules]
     return Task(
         "figure",
         {"figure": name},
-        FigureStage(seed=preset.seed, name=name, figure=figure, panels=panels, **about),
+        FigureStage.of(outline.preset, name, figure=figure, panels=panels),
         inputs=inputs,
         outputs={e: outline.layout.figure(name, e) for e in ("pdf", "png")},
-        modules=(kind.module, *laws),
+        modules=(kind.module, *(module for spec in specs for module in spec.modules)),
         entries=(*DATASETS.items(), *METHODS.items()),
         part=f"figure-{name}",
         study=figure.study or "",
@@ -57,41 +55,29 @@ def _sources(outline: Outline, figure: Figure, reads: str) -> tuple[dict, tuple[
             first = placed.samples.format(**branch.sets[0])
             arrays.append(f"{placed.metrics if reads == 'neighbours' else first}.npz")
             costs.append(f"{first}.json")
-            cell = placed.cell
-            panels.append(
-                PanelOf(
-                    dataset=branch.dataset,
-                    row=cell.name,
-                    method=cell.method,
-                    label=_label(cell),
-                )
-            )
+            panels.append(PanelOf(dataset=branch.dataset, cell=_shown(placed.cell)))
     return {"arrays": tuple(arrays), "cost": tuple(costs)}, tuple(panels)
 
 
-def _label(cell) -> str:
-    """A cell's printed name: with what varies beside the NFE, which stands there anyway."""
-    varied = {k: v for k, v in cell.varied.items() if k not in ("nfe", "flow.steps")}
-    return (
-        f"{cell.label} ({', '.join(f'{k} {v}' for k, v in varied.items())})"
-        if varied
-        else cell.label
-    )
+def _shown(cell: Cell) -> Shown:
+    """A cell with its printed name: with what varies beside the NFE, which stands there anyway."""
+    varied = [f"{k} {v}" for k, v in cell.varied.items() if k not in ("nfe", "flow.steps")]
+    label = f"{cell.label} ({', '.join(varied)})" if varied else cell.label
+    return Shown(row=cell.name, method=cell.method, label=label)
 
 
 def make(settings: FigureStage, unit, files) -> dict:
     """Draw a figure; its kind is a module with a `draw`."""
-    from nsgf.report.source import read, read_targets
-    from nsgf.report.style import save
+    from nsgf.report.source import read
+    from nsgf.report.style import look, save
 
-    kind = FIGURES[settings.figure.kind]
-    if kind.reads == "targets":
-        panels = read_targets(files.inputs["errors"], files.inputs["table"])
-    elif kind.reads == "table":
-        panels = files.inputs["table"]
+    kind, inputs = FIGURES[settings.figure.kind], files.inputs
+    if settings.panels:
+        each = zip(inputs["arrays"], inputs["cost"], settings.panels, strict=True)
+        drawn_from = [read(kind.reads, *which) for which in each]
     else:
-        each = zip(files.inputs["arrays"], files.inputs["cost"], settings.panels, strict=True)
-        panels = [read(*which) for which in each]
-    drawing = module_of(kind.module).draw(settings, settings.figure, panels)
-    save(drawing, files.outputs["pdf"], files.outputs["png"])
+        drawn_from = inputs["table"] if kind.reads == "table" else inputs
+    with look():
+        drawing = module_of(kind.module).draw(settings, settings.figure, drawn_from)
+        save(drawing, files.outputs)
     return {"title": settings.title, "reduced": list(settings.reduced)}

@@ -6,7 +6,7 @@ from nsgf.config.metrics import ReferenceStage
 from nsgf.engine.branch import Branch
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
-from nsgf.registry import NETS, STUDIES, module_of
+from nsgf.registry import NETS, kind_of, module_of
 
 
 def tasks(outline: Outline) -> Iterator[Task]:
@@ -48,4 +48,4 @@ def instrument_modules(branch: Branch) -> tuple[str, ...]:
 
 def make(settings: ReferenceStage, unit, files) -> None:
     """Make the reference of a data set."""
-    module_of(module_of(STUDIES[settings.kind]).KIND.measure).reference(settings, unit, files)
+    module_of(kind_of(settings.kind).measure).reference(settings, unit, files)

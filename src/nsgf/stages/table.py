@@ -1,87 +1,103 @@
-"""A study's table as CSV, Markdown and HTML."""
+"""Tables as CSV, Markdown and HTML: one of each study, and one on training targets."""
 
 from collections.abc import Iterator
 
-from nsgf.config.base import Model
-from nsgf.config.metrics import Judging
+from nsgf.config.figure import TableStage
+from nsgf.config.pool import Trajectories
 from nsgf.config.study import Study
+from nsgf.engine.branch import Branch, Placed
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.layout import paper_file
-from nsgf.registry import DATASETS, METHODS, STUDIES, module_of
+from nsgf.registry import DATASETS, METHODS, kind_of, module_of
+from nsgf.stages.targets import asking, errors_file
 
 ENDINGS = ("csv", "md", "html")
-
-
-class TableStage(Model):
-    """All that decides a table beside what was measured."""
-
-    seed: int
-    name: str
-    """Of the study."""
-    title: str
-    reduced: tuple[str, ...]
-    judging: Judging
-    study: Study
+TARGETS = "nsgf.report.target_tables"
 
 
 def tasks(outline: Outline) -> Iterator[Task]:
-    """One for each study."""
+    """One for each study, and one where a study asks how wrong training targets are."""
     for name, study in outline.preset.studies.items():
-        yield _task(outline, name, study)
+        branches = outline.of(name)
+        inputs = {
+            "metrics": tuple(f"{p.metrics}.json" for b in branches for p in b.cells),
+            "references": tuple(f"{b.reference}.json" for b in branches),
+        }
+        if study.paper:
+            inputs["published"] = paper_file(study.paper)
+        kind = branches[0].kind
+        yield _task(outline, name, inputs, (kind.table, kind.notes), study)
+    if asked := asking(outline):
+        inputs = {
+            "errors": tuple(map(errors_file, asked)),
+            "metrics": tuple(f"{p.metrics}.json" for b in asked for p in pair(b)),
+        }
+        yield _task(outline, "targets", inputs, (TARGETS,))
 
 
-def _task(outline: Outline, name: str, study: Study) -> Task:
-    preset, branches = outline.preset, outline.of(name)
-    inputs = {
-        "metrics": tuple(f"{p.metrics}.json" for b in branches for p in b.cells),
-        "references": tuple(f"{b.reference}.json" for b in branches),
-    }
-    if study.paper:
-        inputs["published"] = paper_file(study.paper)
-    about = {"title": preset.title, "reduced": preset.reduced, "judging": preset.judging}
-    notes = branches[0].kind.notes
+def _task(
+    outline: Outline, name: str, inputs: dict, modules: tuple[str, ...], study: Study | None = None
+) -> Task:
     return Task(
         "table",
-        {"study": name},
-        TableStage(seed=preset.seed, name=name, study=study, **about),
+        {"table": name},
+        TableStage.of(outline.preset, name, study=study),
         inputs=inputs,
         outputs={e: outline.layout.table(name, e) for e in ENDINGS},
-        modules=(branches[0].kind.table, *([notes] if notes else [])),
+        modules=tuple(filter(None, modules)),
         entries=(*DATASETS.items(), *METHODS.items()),  # labels, order and aliases
         part=f"table-{name}",
-        study=name,
+        study=name if study else "",
         reported=True,
         local=True,
         labels={"table": name.removeprefix("table")},
-        caption="table",
+        caption="table" if study else "targets",
     )
+
+
+def pair(branch: Branch) -> tuple[Placed, ...]:
+    """The cells of one NSGF with exact and one with GeomLoss targets, on equal budgets; or none."""
+    flows = [p for p in branch.cells if p.cell.method == "nsgf"]
+    for exact in (p for p in flows if p.cell.flow.backend == "newton"):
+        for other in (p for p in flows if p.cell.flow.backend == "geomloss"):
+            one, two = (Trajectories(flow=p.cell.flow, pool=p.cell.pool) for p in (exact, other))
+            if one.equals_but_for_solver(two):
+                return exact, other
+    return ()
 
 
 def make(settings: TableStage, unit, files) -> None:
     """Write a table in all its forms."""
+    from nsgf.report import render
+
+    page = _page_of_study if settings.study else module_of(TARGETS).page
+    render.write_forms(files.outputs, page(settings, files.inputs))
+
+
+def _page_of_study(settings: TableStage, inputs):
+    """From the `metrics` of all cells, the `references` of data sets and what is `published`."""
     from nsgf.artifact import read_json
     from nsgf.config.cells import cells
     from nsgf.config.published import published_of
-    from nsgf.report import render, tables
+    from nsgf.report import tables
+    from nsgf.report.render import Page
 
-    kind = module_of(STUDIES[settings.study.kind]).KIND
-    form = module_of(kind.table)
     name, study = settings.name, settings.study
-    published = published_of(files.inputs.get("published"))
+    form = module_of(kind_of(study.kind).table)
+    published = published_of(inputs.get("published"))
     each = [(d, cell) for d in study.datasets for cell in cells(study)]
     measured = [
         read_json(file) | {"cell": cell, "dataset": dataset}
-        for file, (dataset, cell) in zip(files.inputs["metrics"], each, strict=True)
+        for file, (dataset, cell) in zip(inputs["metrics"], each, strict=True)
     ]
     found = form.table(name, measured, published, study, settings.judging.confidence)
-    labels = tables.labels_of(study, published)
+    shown = form.display(found, tables.labels_of(study, published))
     printed = published.tables.get(name)
     heading = f"{printed.title} - " if printed else ""
     title = f"{name.replace('table', 'Table ')}: {heading}{settings.title}"
-    references = dict(zip(study.datasets, map(read_json, files.inputs["references"]), strict=True))
-    notes = _notes(settings, published, measured, references)
-    render.write_forms(files.outputs, title, notes, found, form.display(found, labels))
+    references = dict(zip(study.datasets, map(read_json, inputs["references"]), strict=True))
+    return Page(title, _notes(settings, published, measured, references), found, shown)
 
 
 def _notes(settings: TableStage, published, measured, references) -> list[str]:
@@ -99,7 +115,7 @@ def _notes(settings: TableStage, published, measured, references) -> list[str]:
     ]
     if settings.name in published.tables:
         found.append(f"Published: {published.source}. {published.tables[settings.name].why}")
-    kind = module_of(STUDIES[study.kind]).KIND
+    kind = kind_of(study.kind)
     for dataset in study.datasets if kind.notes else ():
         mine = [body for body in measured if body["dataset"] == dataset]
         found += module_of(kind.notes).notes(study, dataset, mine, references[dataset])

@@ -1,13 +1,25 @@
 """How wrong a solver's training targets are, on each data set, as one .json."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from nsgf.config.targets import SOLVERS, TargetsStage
+from nsgf.config.base import Model
+from nsgf.config.compute import Compute
+from nsgf.config.pool import SOLVERS, Flow, Targets
 from nsgf.engine.branch import Branch
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.registry import BACKENDS
+
+
+class TargetsStage(Model):
+    """All that decides the errors of targets."""
+
+    seed: int
+    flow: Flow
+    batch_size: int
+    """Particles n of one minibatch problem, count."""
+    targets: Targets
+    compute: Compute
 
 
 def tasks(outline: Outline) -> Iterator[Task]:
@@ -17,11 +29,22 @@ def tasks(outline: Outline) -> Iterator[Task]:
             yield _task(branch)
 
 
+def asking(outline: Outline) -> list[Branch]:
+    """Branches whose study asks how wrong targets are; of a data set in several, the first."""
+    found: dict[str, Branch] = {}
+    for branch in (b for b in outline.branches if b.study.targets):
+        found.setdefault(branch.dataset, branch)
+    return list(found.values())
+
+
 def errors_file(branch: Branch) -> str:
     """Where the errors of a branch's targets lie."""
-    settings = _settings(branch)
-    name = branch.names.of(f"metrics/{branch.dataset}", "targets", settings.model_dump(mode="json"))
-    return branch.layout.path("metrics", branch.dataset, f"{name}.json")
+    return branch.layout.path("metrics", branch.dataset, f"{_name(branch)}.json")
+
+
+def _name(branch: Branch) -> str:
+    settings = _settings(branch).model_dump(mode="json")
+    return branch.names.of(f"metrics/{branch.dataset}", "targets", settings)
 
 
 def _settings(branch: Branch) -> TargetsStage:
@@ -40,7 +63,7 @@ def _task(branch: Branch) -> Task:
     return branch.task(
         "targets",
         "targets",
-        Path(errors_file(branch)).stem.removeprefix("targets"),
+        _name(branch).removeprefix("targets"),
         {"dataset": branch.dataset},
         settings=_settings(branch),
         inputs={"data": files} if files else {},

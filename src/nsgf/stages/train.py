@@ -14,20 +14,18 @@ def tasks(outline: Outline) -> Iterator[Task]:
     """Every network that a cell draws with or that samples are measured with, for every seed."""
     for branch in outline.branches:
         for name, template in branch.measuring.items():
-            training = branch.study.networks[name]
             # A measuring instrument: one serves all seeds.
-            yield _task(outline, branch, (name, training, template), branch.seeds[0])
+            yield _task(branch, name, template, branch.seeds[0])
         for placed in branch.cells:
             for name, template in placed.models.items():
-                trained = name, placed.cell.networks[name], template
                 for unit in branch.seeds:
-                    yield _task(outline, branch, trained, unit, placed)
+                    yield _task(branch, name, template, unit, placed)
 
 
 def _task(
-    outline: Outline, branch: Branch, trained: tuple, unit: Unit, placed: Placed | None = None
+    branch: Branch, name: str, template: str, unit: Unit, placed: Placed | None = None
 ) -> Task:
-    name, training, template = trained
+    training = (placed.cell if placed else branch.study).networks[name]
     entry, streaming, inputs = NETWORKS[name], None, {}
     modules = [entry.module, NETS[training.net.kind], *branch.spec.modules]
     if placed and entry.needs_pool:
@@ -59,7 +57,7 @@ def _task(
         outputs={"model": model, "curve": model.replace(".safetensors", ".csv")},
         modules=tuple(modules),
         entries=(branch.spec, entry),
-        timing=outline.layout.seconds(model),
+        timing=branch.layout.seconds(model),
     )
 
 
@@ -109,8 +107,4 @@ def _open_pool(settings: TrainStage, unit, problem, paths):
         return form.StreamingPool(problem, settings.streaming, unit)
     if not paths:
         return None
-    return open_pool(sorted({path.parent for path in paths}, key=_number), problem)
-
-
-def _number(shard) -> int:
-    return int(shard.name.removeprefix("shard"))
+    return open_pool(list(dict.fromkeys(path.parent for path in paths)), problem)

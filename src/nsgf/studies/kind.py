@@ -2,12 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from nsgf.config.base import Model
-
-if TYPE_CHECKING:
-    from nsgf.config.study import Study
 
 
 class Measures(Model):
@@ -22,10 +18,6 @@ class Measures(Model):
     def asks_for_inception(self) -> bool:
         """Whether numbers depend on the Inception weights being here."""
         return False
-
-
-def anything(study: "Study") -> None:
-    """No demands beyond those on any study."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class Kind:
         claims: module whose `judge(table, given, reduced, published)` judges claims; "" for none.
         evidence: module with `inputs(outline, study)`: what they are judged on beside the table, by
             name; and with `CLAIMS`, number to words, where they are of no paper.
-        check: raises ValueError where a study of this kind is not possible.
+        check: given a study of this kind, raises ValueError where it is not possible.
     """
 
     metrics: type[Measures]
@@ -56,4 +48,4 @@ class Kind:
     notes: str = ""
     claims: str = ""
     evidence: str = ""
-    check: Callable[["Study"], None] = anything
+    check: Callable[..., None] = lambda study: None

@@ -18,7 +18,7 @@ from nsgf.ops.audit.findings import Finding
 from nsgf.ops.timing import timing
 from nsgf.progress import bar
 
-JUDGING = ("table", "targets-table", "claims")  # seconds each: always repeated
+JUDGING = ("table", "claims")  # seconds each: always repeated
 CHEAP = 60.0  # seconds of a job whose tasks may be drawn
 NEVER = ("fetch", "fetch-inception")  # they ask the network
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nsgf.artifact import read_json
-from nsgf.config.published import Published
+from nsgf.config.published import Band, Published
 from nsgf.metrics.interval import Interval
 from nsgf.registry import METHODS
 from nsgf.report.finding import INCONCLUSIVE, Finding, finding, interval_of_row, not_run
@@ -25,21 +25,22 @@ def judge(
         reduced: whether the run is at a smaller scale than the paper's.
         published: the paper's claims in its words.
     """
-    costs = [read_json(file) for file in given.get("cost", ())]
-    about = {k.split(" ")[1]: [read_json(f) for f in v] for k, v in given.items() if "prov" in k}
+    read = {key: [read_json(file) for file in files] for key, files in given.items()}
+    about = [body for key, bodies in read.items() if key.startswith("prov") for body in bodies]
     # The time of what was resumed is that of its last attempt alone.
-    resumed = any(body["facts"].get("resumed_at") for bodies in about.values() for body in bodies)
-    seconds = {}
-    for key in (k for k in given if k.startswith("seconds ")):
-        spent = [read_json(file)["seconds"] for file in given[key]]
-        seeds = len(given.get("seconds velocity", ())) or 1
-        seconds[key.split(" ")[1]] = sum(spent) / seeds
+    no_verdict = reduced or any(body["facts"].get("resumed_at") for body in about)
+    seeds = len(read.get("seconds velocity", ())) or 1
+    seconds = {
+        key.removeprefix("seconds "): sum(body["seconds"] for body in bodies) / seeds
+        for key, bodies in read.items()
+        if key.startswith("seconds ")
+    }
     if "velocity" in seconds:
         seconds.setdefault("pool", 0.0)  # a streaming pool's time is in its network's
-    iterations = about["phase"][0]["config"]["training"]["iterations"] if "phase" in about else 1
-    no_verdict = reduced or resumed
+    phase = read.get("provenance phase")
+    iterations = phase[0]["config"]["training"]["iterations"] if phase else 1
     found = [
-        handover(costs, reduced, published),
+        handover(read.get("cost", ()), reduced, published),
         training_cost(seconds, no_verdict, published),
         predictor_time(seconds, iterations, no_verdict, published),
     ]
@@ -63,7 +64,7 @@ def handover(costs: Sequence[Mapping], reduced: bool, published: Published) -> F
 def image_rank(table2: pd.DataFrame, published: Published) -> Finding:
     """Claim 4: our CIFAR-10 FID against the printed FIDs of neural gradient flows."""
     ours = table2[(table2["metric"] == "fid") & (table2["method"] == "nsgf++")]
-    ours = ours[ours["mean"].notna()]
+    ours = ours.dropna(subset="mean")
     if ours.empty:
         return finding(4, published, INCONCLUSIVE, "no FID: the Inception weights are not here")
     interval = interval_of_row(ours.iloc[0])
@@ -93,9 +94,7 @@ def training_cost(seconds: Mapping[str, float], reduced: bool, published: Publis
     ratio = total / seconds["straight"]
     listed = ", ".join(f"{name} {seconds[name]:.0f} s" for name in parts)
     evidence = f"NSGF++ / FM = {ratio:.2f} ({listed}; FM is the straight network alone)"
-    inside = abs(ratio - band.value) <= band.tolerance
-    found = "reproduced" if inside else "not_reproduced"
-    return finding(5, published, INCONCLUSIVE if reduced else found, evidence)
+    return finding(5, published, _within(band, ratio, reduced), evidence)
 
 
 def predictor_time(
@@ -110,6 +109,10 @@ def predictor_time(
         f"{seconds['phase']:.0f} s for {iterations} iterations here, {minutes:.0f} minutes for"
         f" {band.iterations:,} at that speed"
     )
-    inside = abs(minutes - band.value) <= band.tolerance
-    found = "reproduced" if inside else "not_reproduced"
-    return finding(6, published, INCONCLUSIVE if reduced else found, evidence)
+    return finding(6, published, _within(band, minutes, reduced), evidence)
+
+
+def _within(band: Band, value: float, reduced: bool) -> str:
+    """Whether a cost is about what is printed."""
+    inside = abs(value - band.value) <= band.tolerance
+    return INCONCLUSIVE if reduced else "reproduced" if inside else "not_reproduced"

@@ -105,11 +105,8 @@ class Instrument:
 
     def _parts(self, source: Path) -> list[Path]:
         """Features of this set that jobs have computed before."""
-        return [
-            p
-            for p in self._files.inputs.get("features", ())
-            if p.name.startswith(f"{source.stem}.")
-        ]
+        shared = self._files.inputs.get("features", ())
+        return [path for path in shared if path.name.startswith(f"{source.stem}.")]
 
 
 def image_folder(files) -> Path:
@@ -131,13 +128,8 @@ def extractors(
     Raises:
         NsgfError: the weights of one are missing or damaged.
     """
-
-    def classifier() -> dict:
+    options = {"inception": {"mode": settings.metrics.inception_mode}}
+    if "classifier" in names:
         (net,) = load_network(weights, device).values()
-        return {"net": net, "digest": sha256_file(weights)}
-
-    options = {
-        "inception": lambda: {"mode": settings.metrics.inception_mode},
-        "classifier": classifier,
-    }
-    return [build(n, device, **options.get(n, dict)()) for n in names]
+        options["classifier"] = {"net": net, "digest": sha256_file(weights)}
+    return [build(name, device, **options.get(name, {})) for name in names]

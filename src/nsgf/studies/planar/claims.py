@@ -45,19 +45,17 @@ def lowest_w2(table1: pd.DataFrame, published: Published) -> Finding:
     run = table1[(table1["metric"] == "w2") & (table1["nfe"] == 10) & table1["mean"].notna()]
     votes, words = [], []
     for dataset, group in run.groupby("dataset", sort=False):
-        intervals = {row["method"]: interval_of_row(row) for _, row in group.iterrows()}
-        own = group[group["method"] == "nsgf"].iloc[0] if "nsgf" in intervals else None
-        rivals = [m for m in intervals if m in (*ODE_METHODS, *FLOW_METHODS)]
-        if "nsgf" not in intervals:
+        rows = {row["method"]: row for _, row in group.iterrows()}
+        if "nsgf" not in rows:
             continue
+        own = rows["nsgf"]
         words.append(f"{dataset}: {own['mean'] / own['floor']:.2f} x the floor")
-        for rival in rivals:
-            votes.append(separated(intervals["nsgf"], intervals[rival]))
+        for rival in (m for m in rows if m in (*ODE_METHODS, *FLOW_METHODS)):
+            votes.append(separated(interval_of_row(own), interval_of_row(rows[rival])))
             words.append(f"{PHRASES[votes[-1]]} {labels[rival]}")
-    missing = [m for m in FLOW_METHODS if m not in set(run["method"])]
-    found = (
-        INCONCLUSIVE if missing and claim(votes, "lower") == "reproduced" else claim(votes, "lower")
-    )
+    missing, found = [m for m in FLOW_METHODS if m not in set(run["method"])], claim(votes, "lower")
+    if missing and found == "reproduced":
+        found = INCONCLUSIVE
     tail = f"; not run: {', '.join(published.methods[m] for m in missing)}" if missing else ""
     return finding(1, published, found, "NSGF's exact W2 at 10 steps - " + "; ".join(words) + tail)
 
