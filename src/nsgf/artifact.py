@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
@@ -94,30 +94,42 @@ def sidecar(path: Path) -> Path:
     return Path(f"{path}{SIDECAR}")
 
 
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Whatever goes wrong in reading a file is said in one way."""
+    try:
+        yield
+    except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile) as error:
+        raise NsgfError(
+            f"'{path}' cannot be read: {error}", "remove it and run make reproduce again"
+        ) from error
+
+
 def read_json(path: Path):
     """The value in a JSON file.
 
     Raises:
         NsgfError: the file is missing or damaged.
     """
-    try:
+    with _reading(path):
         return json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        raise NsgfError(
-            f"'{path}' cannot be read: {error}", "remove it and run make reproduce again"
-        ) from error
+
+
+def read_kept(path: Path, read: Callable, damage: tuple = (OSError, ValueError)) -> object | None:
+    """What `read` makes of state; None where it is absent, or shows `damage` and is removed."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+    except damage as error:
+        print(f"dropped unreadable state '{path}': {error}", flush=True)
+        path.unlink(missing_ok=True)
+        return None
 
 
 def read_kept_json(path: Path) -> object | None:
     """What `write_json` kept, None where it is absent; a file that cannot be read is removed."""
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        print(f"dropped unreadable state '{path}': {error}", flush=True)
-        path.unlink(missing_ok=True)
-        return None
+    return read_kept(path, lambda path: json.loads(path.read_text()))
 
 
 def read_npy(path: Path, mapped: bool = False) -> "np.ndarray":
@@ -128,15 +140,11 @@ def read_npy(path: Path, mapped: bool = False) -> "np.ndarray":
     """
     import numpy as np
 
-    try:
+    with _reading(path):
         if mapped:  # copy on write: torch warns of memory that it may not write
             return np.lib.format.open_memmap(path, mode="c")
         with Path(path).open("rb") as handle:  # np.load would open a zip archive too
             return np.lib.format.read_array(handle, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise NsgfError(
-            f"'{path}' cannot be read: {error}", "remove it and run make reproduce again"
-        ) from error
 
 
 def read_npz(path: Path, name: str) -> "np.ndarray":
@@ -147,10 +155,5 @@ def read_npz(path: Path, name: str) -> "np.ndarray":
     """
     import numpy as np
 
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return stored[name]
-    except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile) as error:
-        raise NsgfError(
-            f"'{path}' cannot be read: {error}", "remove it and run make reproduce again"
-        ) from error
+    with _reading(path), np.load(path, allow_pickle=False) as stored:
+        return stored[name]

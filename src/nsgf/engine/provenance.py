@@ -13,24 +13,11 @@ from importlib import metadata
 from pathlib import Path
 
 from nsgf.artifact import sha256_file, sha256_json, sidecar, write_json
+from nsgf.engine.code import LIBRARIES
 from nsgf.engine.task import Task
 from nsgf.private import redact
 
-VERSIONS = [
-    "torch",
-    "torchvision",
-    "geomloss",
-    "numba",
-    "llvmlite",
-    "POT",
-    "numpy",
-    "scipy",
-    "pandas",
-    "matplotlib",
-    "seaborn",
-    "clean-fid",
-    "torchcfm",
-]
+VERSIONS = (*LIBRARIES, "torchvision", "pandas", "matplotlib", "seaborn", "clean-fid")
 WIDTHS = ("avx512f", "avx2", "avx", "asimd")  # of vector instructions, the widest first
 
 
@@ -98,14 +85,10 @@ def _processor() -> dict[str, str]:
 @functools.cache
 def commit() -> str | None:
     """The git commit of the tree, with '+changes' where the work tree differs; None outside git."""
-    here = Path(__file__).parent
+    words = ("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes")
+    command = ["git", "-C", str(Path(__file__).parent), *words]
     try:
-        head = _git(here, "rev-parse", "HEAD")
-        return head + ("+changes" if _git(here, "status", "--porcelain", "-uno") else "")
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _git(folder: Path, *words: str) -> str:
-    command = ["git", "-C", str(folder), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return result.stdout.strip()
