@@ -16,9 +16,10 @@ from nsgf.artifact import atomic, sha256_file, sidecar, write_json, write_text
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.config.published import published_of
+from nsgf.engine.dag import jobs
+from nsgf.engine.lineage import recipes
 from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS, Layout, manifest_path, paper_file
-from nsgf.ops.audit import expected
 from nsgf.ops.audit.subject import sound
 from nsgf.registry import METHODS
 from nsgf.report import render, target_tables
@@ -53,7 +54,7 @@ def run(preset: Path) -> None:
             "commit, remove the tables and run make reproduce again",
         )
     judged = sound(whole)
-    recipes = expected.recipes(judged.expected)
+    recipe = recipes(jobs(whole))
     shutil.rmtree(target, ignore_errors=True)
     for path in files:
         with atomic(target / path.relative_to(source)) as temporary:
@@ -62,7 +63,7 @@ def run(preset: Path) -> None:
     manifest = {"commit": commits[0], "title": whole.title, "files": digests}
     # Of every artefact the digests of its bytes and provenance, and its recipe.
     found = judged.files.items()
-    manifest["artefacts"] = {p: [f.sha256, f.provenance, recipes[p]] for p, f in found}
+    manifest["artefacts"] = {p: [f.sha256, f.provenance, recipe[p]] for p, f in found}
     manifest["labels"] = _labels(whole)
     write_json(Path(manifest_path(whole.name)), manifest)
     write_readme(Path("README.md"))
