@@ -78,10 +78,10 @@ def test_an_error_aligns_its_facts_and_survives_pickling():
 
 def test_state_is_kept_after_a_failure_and_removed_after_success(tmp_path, monkeypatch):
     monkeypatch.setenv("NSGF_STATE", str(tmp_path))
-    with pytest.raises(RuntimeError), state.WorkState({"k": 1}) as folder:
+    with pytest.raises(RuntimeError), state.work_state({"k": 1}) as folder:
         (folder / "part").write_text("half")
         raise RuntimeError
-    with state.WorkState({"k": 1}) as folder:
+    with state.work_state({"k": 1}) as folder:
         assert (folder / "part").read_text() == "half"
     assert not folder.exists()
 
@@ -90,9 +90,9 @@ def test_two_owners_of_one_state_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("NSGF_STATE", str(tmp_path))
     monkeypatch.setattr(state, "WAIT_SECONDS", 0.1)
     with (
-        state.WorkState("k"),
+        state.work_state("k"),
         pytest.raises(NsgfError, match="another process"),
-        state.WorkState("k"),
+        state.work_state("k"),
     ):
         pass
 

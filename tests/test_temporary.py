@@ -48,4 +48,4 @@ def test_what_is_temporary_is_never_asked_for():
     assert temporary
     assert not wanted & temporary
     assert {str(sidecar(p)) for p in temporary} <= wanted
-    assert {p for job in of_preset(paper) for p in job.temporary} == temporary
+    assert {p for t in of_preset(paper) if t.temporary for p in t.artefacts} == temporary

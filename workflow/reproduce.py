@@ -11,34 +11,33 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import archive
 import snakemake_run
+from before import holes, only_run, refuse_damaged
 from failures import explain
-from intact import refuse_damaged
-from locks import clear_stale_lock, only_run
 from where import Where
 
 from nsgf.artifact import write_json
-from nsgf.config.base import load
+from nsgf.config.base import load, read_yaml
 from nsgf.config.find import preset_file
 from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs, targets
+from nsgf.engine.lineage import needed
 from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
 from nsgf.ops import timeline
+from nsgf.ops.audit.dvc import PIPELINE, outputs
 from nsgf.ops.timing import timing
 
 
 def main() -> int:
     """Reproduce a preset; the exit code is Snakemake's."""
     arguments = _parser().parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends a run as Ctrl-C does
     try:
         where = Where(arguments.profile, arguments.cores)
-        request = Request.of(arguments.preset, arguments.only or None, arguments.complete)
+        request = Request(arguments.preset, arguments.only or None, arguments.complete)
         return reproduce(request, where, arguments.dry_run)
     except NsgfError as error:
         print(f"nsgf: {error}", file=sys.stderr)
@@ -65,55 +64,35 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@dataclass(frozen=True)
 class Request:
     """What is to be reproduced.
 
     Attributes:
-        file, preset: the preset.
+        file, preset: the preset, named by its name or file.
         only: a study of it, None for all.
         complete: whether pools and the like, which no archive kept, are built again too.
+        settings: all of that, as the workflow is told.
+        log, page: Snakemake's log, and the HTML report.
+
+    Raises:
+        NsgfError: there is no such preset, it is not possible, or it has another's name.
     """
 
-    file: Path
-    preset: Preset
-    only: str | None
-    complete: bool
-
-    @classmethod
-    def of(cls, name: str, only: str | None, complete: bool) -> "Request":
-        """The request for a preset by its name or file.
-
-        Raises:
-            NsgfError: there is no such preset, it is not possible, or it has another's name.
-        """
-        file = preset_file(name)
-        preset = load(file, Preset)
-        if preset.name != file.stem:
+    def __init__(self, preset: str, only: str | None, complete: bool):
+        self.file, self.only, self.complete = preset_file(preset), only, complete
+        self.preset = load(self.file, Preset)
+        name = self.preset.name
+        if name != self.file.stem:
             raise NsgfError(
-                f"'{file}' says `name: {preset.name}`: its results would go to another preset's"
+                f"'{self.file}' says `name: {name}`: its results would go to another preset's"
                 " folder",
-                f"write `name: {file.stem}`",
+                f"write `name: {self.file.stem}`",
             )
-        return cls(file, preset, only, complete)
-
-    @property
-    def settings(self) -> list[str]:
-        """What the workflow is told."""
-        words = ["--config", f"preset={self.preset.name}", f"preset_file={self.file}"]
-        words += [f"only={self.only}"] if self.only else []
-        return [*words, "complete=1"] if self.complete else words
-
-    @property
-    def log(self) -> Path:
-        """Snakemake's log."""
-        return Path(f"logs/{self.preset.name}/snakemake.log")
-
-    @property
-    def page(self) -> Path:
-        """The HTML report."""
-        ending = f"-{self.only}" if self.only else ""
-        return Path(f"results/{self.preset.name}/report{ending}.html")
+        self.settings = ["--config", f"preset={name}", f"preset_file={self.file}"]
+        self.settings += [f"only={only}"] if only else []
+        self.settings += ["complete=1"] if complete else []
+        self.log = Path(f"logs/{name}/snakemake.log")
+        self.page = Path(f"results/{name}/report{f'-{only}' if only else ''}.html")
 
 
 def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
@@ -126,76 +105,66 @@ def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
     wanted, begun = targets(request.preset, request.only), time.time()
     words = [*where.words(dry_run), *request.settings]
     with only_run():
-        clear_stale_lock()
         if dry_run:
             return snakemake_run.dry_run(words)
         every = jobs(request.preset)
-        refuse_damaged(every)
+        asked = needed(every, targets(request.preset, request.only, request.complete))
+        refuse_damaged(asked)
         with where:
-            ended = _run_jobs(request, every, words)
+            ended = _run_jobs(asked if request.complete else [], words, request.log)
         if ended.code:
-            explain(ended.failed, {job.name for job in every}, request.log, where)
+            explain(request.log, where)
             return ended.code
-        cost = _kept_cost(request, every, ended, begun, where)
+        # On SLURM memory and cores are those of this machine alone.
+        cost = {"wall_s": ended.cost["wall_s"]} if where.slurm else dict(ended.cost)
+        taken = (timing(request.preset.name, job.name) for job in every)
+        cost["jobs_s"] = round(sum(t.seconds for t in taken if t and t.end >= begun), 1)
+        if ended.done:
+            write_json(Path(f"results/{request.preset.name}/timings/run.json"), cost)
+            timeline.run(request.file)
         made = snakemake_run.report(request.page, wanted, request.settings, request.log)
         if request.complete and not request.only:
-            archive.make_outputs(request.preset.name)
-    _tell(request, ended.done, made, _summary(cost, where))
+            _make_outputs(request.preset.name)
+    _tell(request, ended.done, made, cost)
     return 0
 
 
-def _run_jobs(request: Request, every: Sequence[Job], words: list[str]) -> snakemake_run.Ended:
-    """Run what is asked for, up to the first failure."""
-    if holes := archive.holes(every) if request.complete else []:
+def _run_jobs(complete: Sequence[Job], words: list[str], log: Path) -> snakemake_run.Ended:
+    """Run what is asked for, up to the first failure; `complete` are to have all their files."""
+    if missing := holes(complete):
         # First and alone: Snakemake would run again all that rests on what it makes anew.
-        print(f"Building again {len(holes)} files that no archive kept")
-        ended = snakemake_run.run([*holes, *words], request.log)
+        print(f"Building again {len(missing)} files that no archive kept")
+        ended = snakemake_run.run([*missing, *words], log)
         if ended.code:
             return ended
-    return snakemake_run.run(words, request.log)
+    return snakemake_run.run(words, log)
 
 
-def _kept_cost(
-    request: Request,
-    every: Sequence[Job],
-    ended: snakemake_run.Ended,
-    begun: float,
-    where: Where,
-) -> dict:
-    """What the run cost, kept beside the timings of its jobs if there were any."""
-    # On SLURM memory and cores are those of this machine alone.
-    cost = {"wall_s": ended.cost["wall_s"]} if where.slurm else dict(ended.cost)
-    taken = (timing(request.preset.name, job.name) for job in every)
-    cost["jobs_s"] = round(sum(t.seconds for t in taken if t and t.end >= begun), 1)
-    if ended.done:
-        write_json(Path(f"results/{request.preset.name}/timings/run.json"), cost)
-        timeline.run(request.file)
-    return cost
+def _make_outputs(preset: str) -> None:
+    """Make the folders that dvc.yaml names as outputs and that this preset has nothing for.
+
+    DVC refuses a stage without them, after the whole run; an empty folder is an output like others.
+    Only a complete run may do so: elsewhere a missing folder is one that was not restored, and an
+    empty one in its place would be an altered one.
+    """
+    pipeline = Path(PIPELINE)
+    for folder in outputs(read_yaml(pipeline) if pipeline.exists() else {}, preset):
+        Path(folder).mkdir(parents=True, exist_ok=True)
 
 
-def _summary(cost: dict, where: Where) -> str:
-    took = f"{cost['wall_s'] / 60:.1f} min,"
-    if where.slurm:
-        return f"{took} of which SLURM ran theirs for {cost['jobs_s'] / 60:.1f} min in all"
-    busy = 100 * cost["busy_fraction"]
-    return f"{took} peak memory {cost['peak_rss_mb']:.0f} MB, cores busy {busy:.0f} %"
-
-
-def _tell(request: Request, done: int, reported: bool, summary: str) -> None:
+def _tell(request: Request, done: int, reported: bool, cost: dict) -> None:
     """The closing lines."""
-    name = request.preset.name
-    if done:
-        print(f"{done} jobs in {summary}")
-    elif not reported:
+    name, took = request.preset.name, f"{done} jobs in {cost['wall_s'] / 60:.1f} min,"
+    if not (done or reported):
         print(f"Nothing to do: preset {name} is complete.")
+    elif done and "busy_fraction" not in cost:
+        print(f"{took} of which SLURM ran theirs for {cost['jobs_s'] / 60:.1f} min in all")
+    elif done:
+        busy = 100 * cost["busy_fraction"]
+        print(f"{took} peak memory {cost['peak_rss_mb']:.0f} MB, cores busy {busy:.0f} %")
     for study in request.preset.studies if request.only is None else [request.only]:
         print(f"  {study}  results/{name}/tables/{study}.md")
     print(f"  report  {request.page}")
-
-
-def _interrupt(*_) -> None:
-    """SIGTERM ends a run as Ctrl-C does."""
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

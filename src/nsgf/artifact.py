@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
@@ -118,16 +118,21 @@ def read_json(path: Path):
         return json.loads(Path(path).read_text())
 
 
-def read_kept_json(path: Path) -> object | None:
-    """What `write_json` kept, None where it is absent; a file that cannot be read is removed."""
+def read_kept(path: Path, read: Callable, damage: tuple = (OSError, ValueError)) -> object | None:
+    """What `read` makes of state; None where it is absent, or shows `damage` and is removed."""
     try:
-        return json.loads(path.read_text())
+        return read(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except damage as error:
         print(f"dropped unreadable state '{path}': {error}", flush=True)
         path.unlink(missing_ok=True)
         return None
+
+
+def read_kept_json(path: Path) -> object | None:
+    """What `write_json` kept, None where it is absent; a file that cannot be read is removed."""
+    return read_kept(path, lambda path: json.loads(path.read_text()))
 
 
 def read_npy(path: Path, mapped: bool = False) -> "np.ndarray":

@@ -16,8 +16,7 @@ from nsgf.config.preset import Preset
 from nsgf.config.train import TrainStage
 from nsgf.engine import digests
 from nsgf.engine.make import make
-from nsgf.engine.state import WorkState
-from nsgf.engine.store import Store
+from nsgf.engine.state import work_state
 from nsgf.errors import NsgfError
 from nsgf.stages import gather, train
 from tests.tasks import run, task
@@ -199,20 +198,29 @@ def test_a_damaged_store_is_not_believed_and_the_work_is_done(store, spoil, monk
     assert contents()[:2] == made[:2]
 
 
-def test_a_full_store_leaves_the_state_of_work_that_is_done(folder, monkeypatch, capsys):
+def full(*words) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_leaves_the_state_of_work_that_is_done(monkeypatch, capsys):
     """Snakemake removes the outputs of a job that failed."""
-
-    def full(*words):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setenv("NSGF_STORE", str(folder / "store"))
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "put", full)
+        patch.setattr("nsgf.engine.make.record", full)
         with pytest.raises(OSError, match="No space left"):
             run(*training())
     shutil.rmtree("results")
     run(*training())
     assert "at step 10" in capsys.readouterr().out
+
+
+def test_a_store_that_is_full_or_may_not_be_written_costs_no_work(store, monkeypatch, capsys):
+    root, made = store
+    damage_blob(root)
+    with monkeypatch.context() as patch:
+        patch.setattr("nsgf.engine.store.atomic", full)
+        run(*training())
+    assert "not kept in the store" in capsys.readouterr().out
+    assert contents()[:2] == made[:2]
 
 
 def test_nothing_is_stored_where_no_store_is_named(folder):
@@ -295,7 +303,7 @@ def test_state_with_an_array_that_was_cut_off_is_dropped(tmp_path, monkeypatch, 
     monkeypatch.setenv("NSGF_STATE", str(tmp_path))
 
     def enter(change=None):
-        with contextlib.suppress(KeyboardInterrupt), WorkState("pool") as folder:
+        with contextlib.suppress(KeyboardInterrupt), work_state("pool") as folder:
             if change:
                 change(folder)
             names = sorted(p.name for p in folder.iterdir())

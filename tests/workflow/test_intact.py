@@ -11,6 +11,7 @@ from nsgf.artifact import sidecar
 from nsgf.config.base import parse
 from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
+from nsgf.engine.lineage import needed
 from nsgf.errors import NsgfError
 from tests import tiny_run
 from tests.workflow.checkout import ROOT, Checkout
@@ -24,7 +25,7 @@ OTHERS = "results/small/samples/moons/fm,nfe=10/seed0-0.npy"
 def refuse(monkeypatch):
     """`refuse_damaged`, as the driver has it."""
     monkeypatch.syspath_prepend(ROOT / "workflow")
-    from intact import refuse_damaged
+    from before import refuse_damaged
 
     return refuse_damaged
 
@@ -93,6 +94,12 @@ def test_what_other_code_made_blocks_nothing(damaged, refuse):
         assert named(refuse, changed()) == {OTHERS}
     finally:
         beside.write_text(account)
+
+
+def test_what_is_not_asked_for_blocks_nothing(damaged, refuse):
+    asked = needed(changed(), ["results/small/metrics/moons/fm,nfe=10.json"])
+    assert {job.stage for job in asked} == {"train", "sample", "reference", "evaluate"}
+    assert named(refuse, asked) == {OTHERS}
 
 
 def test_a_sound_run_passes_at_once(small, tmp_path, monkeypatch, refuse):

@@ -69,14 +69,12 @@ def stated(path: str) -> str | None:
     """
     if not path.startswith(MADE) or path.endswith(SIDECAR) or TIMES in path:
         return None
-    if not sidecar(Path(path)).exists():
-        raise NsgfError(f"'{path}' has no provenance", f"build it again: nsgf make {path}")
-    body = read_json(sidecar(Path(path)))
+    beside, mend = sidecar(Path(path)), f"build it again: nsgf make {path}"
+    if not beside.exists():
+        raise NsgfError(f"'{path}' has no provenance", mend)
+    body = read_json(beside)
     if not isinstance(body, dict) or body.get("artefact") != Path(path).name:
-        raise NsgfError(
-            f"the provenance beside '{path}' is that of another file",
-            f"build it again: nsgf make {path}",
-        )
+        raise NsgfError(f"the provenance beside '{path}' is that of another file", mend)
     return body.get("sha256")
 
 

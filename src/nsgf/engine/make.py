@@ -14,7 +14,7 @@ from nsgf.artifact import sha256_json, write_json
 from nsgf.engine.code import stage_module
 from nsgf.engine.digests import Digests, checked
 from nsgf.engine.provenance import account, record
-from nsgf.engine.state import WorkState, state_root
+from nsgf.engine.state import state_root, work_state
 from nsgf.engine.store import Store
 from nsgf.engine.task import Task
 
@@ -66,12 +66,12 @@ def _make(task: Task, digests: Digests, store: Store | None) -> None:
         store = None
     done = store.take(key, task.outputs) if store else None
     if done is None:
-        with WorkState(key) as state:
+        with work_state(key) as state:
             start = time.monotonic()
             facts = _stage(task).make(task.settings, task.unit, _files(task, state))
             done = account(facts or {}) | {"seconds": round(time.monotonic() - start, 3)}
             record(task, given, done)
-            if store:  # a full one costs no more than the steps since the last checkpoint
+            if store:
                 store.put(key, task.outputs, done)
     else:
         print(f"{TAKEN}: {task.artefacts[0]}", flush=True)

@@ -85,14 +85,10 @@ def _processor() -> dict[str, str]:
 @functools.cache
 def commit() -> str | None:
     """The git commit of the tree, with '+changes' where the work tree differs; None outside git."""
-    here = Path(__file__).parent
+    words = ("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes")
+    command = ["git", "-C", str(Path(__file__).parent), *words]
     try:
-        head = _git(here, "rev-parse", "HEAD")
-        return head + ("+changes" if _git(here, "status", "--porcelain", "-uno") else "")
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _git(folder: Path, *words: str) -> str:
-    command = ["git", "-C", str(folder), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return result.stdout.strip()

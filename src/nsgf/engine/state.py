@@ -5,18 +5,21 @@ keyed by everything that fixes the work: configuration, code, inputs and unit. A
 checkout finds it too. A lock that dies with its owner keeps two jobs from writing at once.
 """
 
+import contextlib
 import fcntl
 import io
 import os
 import pickle
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
 
-from nsgf.artifact import atomic, sha256_json
+from nsgf import artifact
+from nsgf.artifact import atomic, read_npy, sha256_json
 from nsgf.errors import NsgfError
 
 if TYPE_CHECKING:
@@ -36,47 +39,49 @@ def state_root() -> Path:
     return Path(chosen) if chosen else platformdirs.user_cache_path("nsgf") / "state"
 
 
-class WorkState:
-    """A locked folder for the work that `key` describes; removed when the work succeeds.
+@contextlib.contextmanager
+def work_state(key: object) -> Iterator[Path]:
+    """A locked folder for the work that `key` describes.
 
-    Use as a context manager; the folder stays when its block is left by an exception.
+    It is removed when the work succeeds, and stays when the block is left by an exception.
 
     Raises:
         NsgfError: another live process works on the same key.
     """
+    path = state_root() / sha256_json(key)[:32]
+    path.mkdir(parents=True, exist_ok=True)
+    held = NsgfError(
+        f"another process is still doing the same work (state '{path}')",
+        "wait for it, or end it and run again",
+    )
+    with locked(path / "lock", held, WAIT_SECONDS):
+        if cut := [p for p in path.glob("*.npy") if not _is_whole(p)]:
+            print(f"dropped state '{path}': '{cut[0].name}' was cut off", flush=True)
+            for file in path.iterdir():
+                if file.name != "lock":
+                    file.unlink()
+        yield path
+        shutil.rmtree(path, ignore_errors=True)
 
-    def __init__(self, key: object):
-        self.path = state_root() / sha256_json(key)[:32]
 
-    def __enter__(self) -> Path:
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / "lock").open("w")
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not self._try_lock():
-            if time.monotonic() > deadline:
-                raise NsgfError(
-                    f"another process is still doing the same work (state '{self.path}')",
-                    "wait for it, or end it and run again",
-                )
-            time.sleep(0.5)
-        if cut := [p for p in self.path.glob("*.npy") if not _is_whole(p)]:
-            print(f"dropped state '{self.path}': '{cut[0].name}' was cut off", flush=True)
-            for path in self.path.iterdir():
-                if path.name != "lock":
-                    path.unlink()
-        return self.path
+@contextlib.contextmanager
+def locked(path: Path, held: NsgfError, patience: float = 0) -> Iterator[None]:
+    """Hold the lock `path`, which dies with its owner.
 
-    def __exit__(self, kind, *_) -> None:
-        if kind is None:
-            shutil.rmtree(self.path, ignore_errors=True)
-        self._lock.close()
-
-    def _try_lock(self) -> bool:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            return False
+    Raises:
+        NsgfError: `held`, where another process has it for `patience` seconds more.
+    """
+    deadline = time.monotonic() + patience
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise held from None
+                time.sleep(0.5)
+        yield
 
 
 def _is_whole(path: Path) -> bool:
@@ -84,15 +89,11 @@ def _is_whole(path: Path) -> bool:
 
     A writer that goes on would fill what is missing with zeros.
     """
-    import numpy as np
-
-    with path.open("rb") as handle:
-        try:
-            np.lib.format.read_magic(handle)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(handle)
-        except (ValueError, EOFError):  # cut within its header
-            return False
-        return path.stat().st_size >= handle.tell() + dtype.itemsize * int(np.prod(shape))
+    try:
+        read_npy(path, mapped=True)
+        return True
+    except NsgfError:
+        return False
 
 
 def keep(path: Path, state: dict) -> None:
@@ -110,9 +111,7 @@ def read_kept(path: Path, device: "torch.device | str" = "cpu") -> dict | None:
     """What `keep` wrote; a file that cannot be read is removed, and the answer is None."""
     import torch
 
-    try:
+    def load(path: Path) -> dict:
         return torch.load(path, weights_only=True, map_location=device)
-    except DAMAGED as error:
-        print(f"dropped unreadable state '{path}': {error}", flush=True)
-        path.unlink(missing_ok=True)
-        return None
+
+    return artifact.read_kept(path, load, DAMAGED)

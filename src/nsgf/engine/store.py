@@ -2,8 +2,9 @@
 
 A task's key is made of its stage, unit, settings, code and the digests of its inputs, not of paths:
 whoever would do the same work takes its outputs from here, with the provenance of whoever did it.
-Bytes lie in blobs/<xx>/<sha256> and are read against their name when they are taken; a damaged one
-is dropped, and the work done. Nothing is stored where the variable is not set.
+Bytes lie in blobs/<xx>/<sha256> and are read against their name when they are taken; where one is
+damaged the work is done, and replaces it. A store that is full or may not be written is a warning.
+Nothing is stored where the variable is not set.
 """
 
 import json
@@ -38,10 +39,10 @@ class Store:
         """
         try:
             entry = json.loads(self._entry(key).read_text())
+            digests = entry["outputs"]
+            if set(digests) != set(outputs) or not all(map(self._sound, digests.values())):
+                return None
         except (OSError, ValueError):  # not stored, or cut off when a disk was full
-            return None
-        digests = entry["outputs"]
-        if set(digests) != set(outputs) or not all(map(self._sound, digests.values())):
             return None
         for name, path in outputs.items():
             with atomic(Path(path)) as temporary:
@@ -51,12 +52,14 @@ class Store:
     def put(self, key: str, outputs: Mapping[str, str], account: dict) -> None:
         """Keep outputs that are in place, and the account that provenance is written from."""
         digests = {name: sha256_file(Path(path)) for name, path in outputs.items()}
-        for name, path in outputs.items():
-            blob = self._blob(digests[name])
-            if not blob.exists():
-                with atomic(blob) as temporary:
-                    shutil.copyfile(path, temporary)
-        write_json(self._entry(key), {"outputs": digests, "account": account})
+        try:
+            for name, path in outputs.items():
+                if not self._sound(digests[name]):
+                    with atomic(self._blob(digests[name])) as temporary:
+                        shutil.copyfile(path, temporary)
+            write_json(self._entry(key), {"outputs": digests, "account": account})
+        except OSError as error:
+            print(f"not kept in the store '{self._root}': {error.strerror}", flush=True)
 
     def remove(self) -> None:
         """Forget everything."""
@@ -70,7 +73,4 @@ class Store:
 
     def _sound(self, digest: str) -> bool:
         blob = self._blob(digest)
-        if blob.is_file() and sha256_file(blob) == digest:
-            return True
-        blob.unlink(missing_ok=True)
-        return False
+        return blob.is_file() and sha256_file(blob) == digest

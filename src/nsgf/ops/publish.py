@@ -15,9 +15,10 @@ from nsgf.artifact import atomic, read_json, sha256_file, sidecar, write_json, w
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.config.published import published_of
+from nsgf.engine.dag import jobs
+from nsgf.engine.lineage import recipes
 from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS, Layout, manifest_path, paper_file
-from nsgf.ops.audit import expected
 from nsgf.ops.audit.subject import sound
 from nsgf.registry import METHODS
 from nsgf.report import render, target_tables
@@ -52,19 +53,17 @@ def run(preset: Path) -> None:
             "commit, remove the tables and run make reproduce again",
         )
     judged = sound(whole)
-    recipes = expected.recipes(judged.expected)
+    recipe = recipes(jobs(whole))
     shutil.rmtree(target, ignore_errors=True)
     for path in files:
         with atomic(target / path.relative_to(source)) as temporary:
             shutil.copyfile(path, temporary)
-    manifest = {
-        "commit": commits[0],
-        "title": whole.title,
-        "files": {str(p.relative_to(source)): sha256_file(p) for p in files},
-        # Of every artefact the digests of its bytes and provenance, and its recipe.
-        "artefacts": {p: [f.sha256, f.provenance, recipes[p]] for p, f in judged.files.items()},
-        "labels": _labels(whole),
-    }
+    digests = {str(p.relative_to(source)): sha256_file(p) for p in files}
+    manifest = {"commit": commits[0], "title": whole.title, "files": digests}
+    # Of every artefact the digests of its bytes and provenance, and its recipe.
+    found = judged.files.items()
+    manifest["artefacts"] = {p: [f.sha256, f.provenance, recipe[p]] for p, f in found}
+    manifest["labels"] = _labels(whole)
     write_json(Path(manifest_path(whole.name)), manifest)
     write_readme(Path("README.md"))
 

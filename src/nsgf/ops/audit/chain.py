@@ -1,7 +1,7 @@
 """For every number of every table: the artefacts that it rests on, back to the data."""
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,10 @@ CLAIM_RESTS_ON = {  # claim: words in the paths that its evidence is read from
     "5": ("/timings/",),
     "6": ("/timings/",),
 }
-ABOUT, MEASURED = ("method", "dataset", "nfe", "metric"), ("mean", "ci_low", "ci_high", "floor")
-ABOUT_TARGETS, ERRORS = (
-    ("dataset", "solver", "scaling"),
-    ("first", "mean", "largest", "w2", "change"),
-)
-Inputs = Callable[[str], list[str]]
+# Columns that say what a row is about, and those that hold numbers of ours, of all tables.
+ABOUT = ("method", "dataset", "solver", "scaling", "nfe", "metric")
+MEASURED = ("first", "mean", "largest", "ci_low", "ci_high", "floor", "w2", "change")
+Inputs = Mapping[str, Sequence[str]]  # recorded inputs of artefacts, by the run's own paths
 
 
 @dataclass(frozen=True)
@@ -42,18 +40,16 @@ def numbers(name: str, root: Path, inputs: Inputs) -> Iterator[Number]:
     Args:
         name: the preset.
         root: folder that holds tables/ and timings/.
-        inputs: recorded inputs of an artefact, by the run's own paths.
+        inputs: of artefacts.
     """
     layout = Layout(f"results/{name}")
     for path in sorted((root / "tables").glob("*.csv")):
-        read, targets = inputs(layout.table(path.stem)), path.stem == "targets"
+        read = inputs.get(layout.table(path.stem), ())
         for row in _rows(path):
-            if shown := {k: row[k] for k in (ERRORS if targets else MEASURED) if row[k]}:
-                words = ABOUT_TARGETS if targets else ABOUT
-                label = " ".join(row[k] for k in words if row[k])
-                files = (_of_targets if targets else _of_cell)(row, read)
-                yield Number(path.stem, label, shown, tuple(files))
-    read = inputs(layout.claims())
+            if shown := {k: row[k] for k in MEASURED if row.get(k)}:
+                label = " ".join(row[k] for k in ABOUT if row.get(k))
+                yield Number(path.stem, label, shown, _files_of(row, read))
+    read = inputs.get(layout.claims(), ())
     for row in _rows(root / "timings/claims.csv"):
         words = CLAIM_RESTS_ON[row["claim"]]
         files = tuple(p for p in read if all(word in p for word in words))
@@ -62,18 +58,22 @@ def numbers(name: str, root: Path, inputs: Inputs) -> Iterator[Number]:
 
 def behind(files: tuple[str, ...], inputs: Inputs) -> dict[str, list[str]]:
     """Everything that `files` rest on, by part of the chain; all of them included."""
-    found: dict[str, None] = {}
-    waiting = list(files)
+    found, waiting = set(), list(files)
     while waiting:
         path = waiting.pop()
         if path not in found:
-            found[path] = None
-            waiting += inputs(path)
+            found.add(path)
+            waiting += inputs.get(path, ())
     parts: dict[str, list[str]] = {link: [] for link in LINKS}
     for path in sorted(found):
-        words = path.split("/")
-        parts.setdefault(words[2] if words[0] == "results" else words[0], []).append(path)
+        parts.setdefault(part(path), []).append(path)
     return {link: paths for link, paths in parts.items() if paths}
+
+
+def part(path: str) -> str:
+    """The part of the chain that a file belongs to."""
+    words = path.split("/")
+    return words[2] if words[0] == "results" else words[0]
 
 
 def _rows(path: Path) -> list[dict]:
@@ -83,21 +83,25 @@ def _rows(path: Path) -> list[dict]:
         return list(csv.DictReader(handle))
 
 
-def _of_cell(row: Mapping, read: Sequence[str]) -> list[str]:
-    """The metrics of a table's cell; of a cell that another study has named, those of its data."""
-    mine = [p for p in read if p.split("/")[2:4] == ["metrics", row["dataset"]]]
-    return [p for p in mine if _is_of(p.split("/")[4].removesuffix(".json"), row)] or mine
+def _files_of(row: Mapping, read: Sequence[str]) -> tuple[str, ...]:
+    """The metrics of a table's cell; of a cell that another study has named, those of its data.
+
+    Errors of a data set's targets, with the networks' metrics where their row has a W2.
+    """
+    mine = tuple(p for p in read if p.split("/")[2:4] == ["metrics", row["dataset"]])
+    if "solver" in row:
+        return tuple(p for p in mine if row["w2"] or p.endswith("/targets.json"))
+    return tuple(p for p in mine if _is_of(p.split("/")[4].removesuffix(".json"), row)) or mine
 
 
 def _is_of(cell: str, row: Mapping) -> bool:
-    """Whether a cell's name in paths (`fm,nfe=10`; once `fm-10`) is that of a row."""
+    """Whether a cell's name in paths, such as `fm,nfe=10`, is that of a row."""
     known = METHODS.get(row["method"])
-    name = (known.same_as if known else None) or row["method"]
-    if cell in (name, f"{name}-{float(row['nfe']):g}"):
-        return True
     first, *varied = cell.split("~")[0].split(",")
     values = (part.partition("=") for part in varied)
-    return first == name and all(row.get(key) and _same(row[key], v) for key, _, v in values)
+    return first == ((known and known.same_as) or row["method"]) and all(
+        row.get(key) and _same(row[key], value) for key, _, value in values
+    )
 
 
 def _same(one: str, other: str) -> bool:
@@ -106,9 +110,3 @@ def _same(one: str, other: str) -> bool:
         return float(one) == float(other)
     except ValueError:
         return one == other
-
-
-def _of_targets(row: Mapping, read: Sequence[str]) -> list[str]:
-    """Errors of a data set's targets, and the networks' metrics where the row has a W2."""
-    mine = [p for p in read if p.split("/")[2:4] == ["metrics", row["dataset"]]]
-    return [p for p in mine if row["w2"] or p.endswith("/targets.json")]

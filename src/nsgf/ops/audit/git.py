@@ -12,14 +12,13 @@ ENVIRONMENT = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_OPTIONAL_LOCKS": "0"}
 
 
 class Commit:
-    """A commit of the repository that holds `folder`.
+    """A commit of the repository that holds the current folder.
 
     Raises:
         NsgfError: there is no repository, no such commit, or its objects are damaged.
     """
 
-    def __init__(self, name: str = "HEAD", folder: Path = Path()):
-        self.folder = folder
+    def __init__(self, name: str = "HEAD"):
         try:
             self.id = self._git("rev-parse", "--verify", f"{name}^{{commit}}").decode().strip()
         except (OSError, subprocess.CalledProcessError) as error:
@@ -54,11 +53,6 @@ class Commit:
         name = self.files.get(path)
         return None if name is None else self._git("cat-file", "blob", name)
 
-    def read_at(self, commit: str, path: str) -> bytes | None:
-        """Content of a file in another commit; None if there is none."""
-        there = self._git("ls-tree", commit, "--", path)
-        return self._git("cat-file", "blob", there.split()[2].decode()) if there else None
-
     def names_of(self, paths: list[str]) -> list[str]:
         """Object names that files of the work tree would have."""
         given = "".join(f"{p}\n" for p in paths).encode()
@@ -73,15 +67,12 @@ class Commit:
             return False
         return True
 
-    def export(self, name: str, folder: Path, *paths: str) -> None:
-        """Write `paths` as they were at commit `name` into `folder`."""
-        there = [p for p in paths if self._git("ls-tree", name, "--", p)]
-        archive = self._git("archive", "--format=tar", name, "--", *there)
-        folder.mkdir(parents=True, exist_ok=True)
+    def export(self, folder: Path, *paths: str) -> None:
+        """Write `paths` as they are in it into `folder`."""
+        archive = self._git("archive", "--format=tar", self.id, "--", *paths)
         subprocess.run(["tar", "-x", "-C", str(folder)], input=archive, check=True)
 
     def _git(self, *words: str, stdin: bytes | None = None) -> bytes:
-        command = ["git", "-C", str(self.folder), *words]
         env = os.environ | ENVIRONMENT
-        result = subprocess.run(command, input=stdin, capture_output=True, check=True, env=env)
-        return result.stdout
+        command = ["git", *words]
+        return subprocess.run(command, input=stdin, capture_output=True, check=True, env=env).stdout

@@ -3,17 +3,18 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
+from nsgf.artifact import SIDECAR
 from nsgf.layout import manifest_path
+from nsgf.ops.audit import dvc
 from nsgf.ops.audit.git import Commit
 
-LOCK, PIPELINE = "dvc.lock", "dvc.yaml"
 
-
-@dataclass(frozen=True)
-class Artefact:
+class Artefact(NamedTuple):
     """A line of the manifest: SHA-256 of the artefact and of its provenance, and its recipe."""
 
     sha256: str
@@ -27,42 +28,43 @@ class Record:
 
     Attributes:
         made_by: the commit that the manifest says made the run.
-        artefacts: by path.
+        files: SHA-256 of each published copy, by its path in the folder of what is published.
+        artefacts: by path; where the manifest knows copies alone, those that these are copies of.
+        lock: dvc.lock.
         trees: DVC's digest of each output folder.
         left_out: output folders that are not pushed, because they can be rebuilt.
     """
 
     made_by: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
     artefacts: Mapping[str, Artefact] = field(default_factory=dict)
+    lock: Mapping = field(default_factory=dict)
     trees: Mapping[str, str] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
 
-    @property
-    def empty(self) -> bool:
-        return not self.artefacts and not self.trees
+    def digest(self, path: str) -> str | None:
+        """SHA-256 of an artefact, or of provenance by its path; None if nothing is recorded."""
+        known = self.artefacts.get(path.removesuffix(SIDECAR))
+        return known and (known.provenance if path.endswith(SIDECAR) else known.sha256)
+
+    def absent(self) -> frozenset[str]:
+        """Artefacts in folders that are not pushed and are not here."""
+        folders = tuple(f"{f}/" for f in self.left_out if not Path(f).exists())
+        return frozenset(path for path in self.artefacts if path.startswith(folders))
 
 
 def of_preset(commit: Commit, name: str) -> Record:
     """What `commit` records of preset `name`; an empty record if nothing."""
     manifest = json.loads(commit.read(manifest_path(name)) or "{}")
-    artefacts = {p: Artefact(*row) for p, row in manifest.get("artefacts", {}).items()}
-    trees, left_out = _dvc(commit, name)
-    return Record(manifest.get("commit"), artefacts, trees, frozenset(left_out))
-
-
-def _dvc(commit: Commit, name: str) -> tuple[dict[str, str], set[str]]:
-    """Digests of the output folders, and those folders that are not pushed."""
-    lock, pipeline = (yaml.safe_load(commit.read(f) or b"") or {} for f in (LOCK, PIPELINE))
-    outs = [o for stage in lock.get("stages", {}).values() for o in stage.get("outs", ())]
-    if not any(o["path"].startswith(f"results/{name}/") for o in outs):
-        return {}, set()
-    left_out = {p for p, flags in outputs(pipeline, name).items() if flags.get("push") is False}
-    # Snakemake's own records change with every run and decide no number.
-    return {o["path"]: o["md5"] for o in outs if not o["path"].startswith(".snakemake")}, left_out
-
-
-def outputs(pipeline: Mapping, preset: str) -> dict[str, dict]:
-    """The folders that dvc.yaml names as outputs of a preset, each with its flags."""
-    declared = [o for s in pipeline.get("stages", {}).values() for o in s.get("outs", ())]
-    pairs = (next(iter(o.items())) if isinstance(o, dict) else (o, {}) for o in declared)
-    return {path.replace("${preset}", preset): flags for path, flags in pairs}
+    files = manifest.get("files", {})
+    copies = {
+        f"results/{name}/{path}": (digest, files[path + SIDECAR], "")
+        for path, digest in files.items()
+        if path + SIDECAR in files
+    }
+    rows = manifest.get("artefacts", copies)
+    artefacts = {path: Artefact(*row) for path, row in rows.items()}
+    lock, pipeline = (yaml.safe_load(commit.read(f) or b"") or {} for f in (dvc.LOCK, dvc.PIPELINE))
+    trees, outputs = dvc.folders(lock, name), dvc.outputs(pipeline, name)
+    left_out = {p for p, flags in outputs.items() if trees and flags.get("push") is False}
+    return Record(manifest.get("commit"), files, artefacts, lock, trees, frozenset(left_out))

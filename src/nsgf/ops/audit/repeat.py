@@ -12,9 +12,8 @@ from nsgf.artifact import sha256_file
 from nsgf.engine.store import ENVIRONMENT as STORE
 from nsgf.engine.task import with_sidecars
 from nsgf.layout import Layout
-from nsgf.ops.audit.checks import Run
+from nsgf.ops.audit.checks import Finding, Run
 from nsgf.ops.audit.expected import Expected
-from nsgf.ops.audit.findings import Finding
 from nsgf.ops.timing import timing
 from nsgf.progress import bar
 
@@ -33,7 +32,7 @@ def chosen(run: Run, wrong: set[str], count: int, seed: int | None) -> list[Expe
         seed: of the draw; None draws from the operating system, so that nobody can foresee it.
     """
     sound = (j for j in run.expected if wrong.isdisjoint(j.artefacts))
-    whole = [j for j in sound if all(map(os.path.isfile, (*j.inputs, *j.artefacts)))]
+    whole = [j for j in sound if all(map(os.path.isfile, (*j.reads, *j.artefacts)))]
     judging = [j for j in whole if j.stage in JUDGING]
     others = [j for j in whole if j.stage not in (*JUDGING, *NEVER)]
     cheap = [j for j in others if (t := timing(run.name, j.job)) and t.seconds <= CHEAP]
@@ -54,7 +53,7 @@ def _repeat(name: str, job: Expected) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         snapshot = Layout(f"results/{name}").preset
-        for path in filter(os.path.isfile, (*with_sidecars(job.inputs), snapshot)):
+        for path in filter(os.path.isfile, (*with_sidecars(job.reads), snapshot)):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(Path(path).resolve())

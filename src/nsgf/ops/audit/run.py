@@ -1,13 +1,11 @@
 """`nsgf audit`: is every number of a run what the git commit says, down to the data?"""
 
-from dataclasses import replace
 from pathlib import Path
 
 from nsgf.artifact import json_text, write_text
 from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS
 from nsgf.ops.audit import repeat, show, subject, tracked
-from nsgf.ops.audit.gate import check as gate_check
 from nsgf.ops.audit.git import Commit
 
 
@@ -34,28 +32,27 @@ def run(
     Raises:
         NsgfError: something is not what it should be.
     """
-    root = Commit(commit)
+    root, name = Commit(commit), _preset(folder)
     if gate:
-        print(f"{gate_check(_preset(folder), root)} files may be built upon")
+        print(f"{subject.gate(root, name)} files may be built upon")
         return
     root.check_objects()
     tracked.check_own_code()
-    changed = tuple(tracked.check(root))
-    name = _preset(folder)
+    found, repeated = [*tracked.check(root)], []
     if folder.parent == Path(PUBLICATIONS):
-        found, repeated = subject.of_published(root, name), []
+        audited, wrong = subject.of_published(root, name)
     else:
-        found = subject.of_results(root, name, remade)
-        repeated = repeat.chosen(found.run, {f.path for f in found.findings}, recompute, seed)
-        changed += tuple(repeat.compare(name, repeated))
-    found = replace(found, findings=changed + found.findings)
-    whole = json and json_text(show.as_json(found, root, repeated))
+        audited, wrong = subject.of_results(root, name, remade)
+        repeated = repeat.chosen(audited, {f.path for f in wrong}, recompute, seed)
+        found += repeat.compare(name, repeated)
+    found = sorted([*found, *wrong], key=lambda f: f.rank)
+    whole = json and json_text(show.as_json(audited, found, root, repeated))
     if json and json != Path("-"):
         write_text(json, whole)
-    print(whole.rstrip() if json == Path("-") else show.as_text(found, root, repeated))
-    if found.findings:
+    print(whole.rstrip() if json == Path("-") else show.as_text(audited, found, root, repeated))
+    if found:
         raise NsgfError(
-            f"{folder} is not sound: {len(found.findings)} findings",
+            f"{folder} is not sound: {len(found)} findings",
             "restore what the commit records (dvc checkout, git checkout), or remove what is"
             " named and run make reproduce COMPLETE=1; a new run of yours is recorded by nsgf"
             " publish",

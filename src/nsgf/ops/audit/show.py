@@ -1,33 +1,32 @@
 """An audit as people read it, and as JSON."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from nsgf.artifact import sha256_json
 from nsgf.ops.audit import chain
+from nsgf.ops.audit.checks import Finding, Run
 from nsgf.ops.audit.expected import Expected
-from nsgf.ops.audit.findings import Finding
 from nsgf.ops.audit.git import Commit
-from nsgf.ops.audit.subject import Subject
 from nsgf.ops.text import columns
 
 ACCOUNT = ("command", "seed", "code", "commit", "machine", "versions", "config_sha256")
 SHOWN = 25  # findings in the table; the JSON holds all
 
 
-def as_json(subject: Subject, commit: Commit, repeated: Sequence[Expected]) -> dict:
+def as_json(
+    run: Run, found: Sequence[Finding], commit: Commit, repeated: Sequence[Expected]
+) -> dict:
     """Everything: findings, every artefact with its account, every number with its chain."""
-    run, recorded = subject.run, subject.record.artefacts
-    wrong = {f.path: f.kind for f in reversed(sorted(subject.findings, key=lambda f: f.rank))}
+    wrong = {f.path: f.kind for f in reversed(found)}
     artefacts, configurations = {}, {}
-    maker = run.maker
     for path, file in run.files.items():
-        body, known = file.body or {}, recorded.get(path)
+        body, known = file.body or {}, run.record.artefacts.get(path)
         artefacts[path] = {key: body.get(key) for key in ACCOUNT} | {
             "inputs": body.get("inputs", {}),
-            "sha256": run.digest(path),
+            "sha256": file.sha256,
             "provenance_sha256": file.provenance,
-            "stage": maker[path].stage,
+            "stage": run.maker[path].stage,
             "recipe": known and known.recipe,
             "status": wrong.get(path, "left out" if path in run.left_out else "ok"),
         }
@@ -35,56 +34,54 @@ def as_json(subject: Subject, commit: Commit, repeated: Sequence[Expected]) -> d
             configurations[body["config_sha256"]] = body["config"]
     numbers = [
         {"table": n.table, "number": n.label, "values": n.values, "chain": parts}
-        for n, parts in _chains(subject)
+        for n, parts in _chains(run)
     ]
     given = {p for n in numbers for part in n["chain"].values() for p in part} - set(artefacts)
     artefacts |= {p: {"sha256": run.elsewhere(p), "status": "tracked"} for p in sorted(given)}
     return {
-        "subject": str(subject.root),
+        "subject": str(run.root),
         "commit": commit.id,
-        "made_by": subject.record.made_by,
-        "sound": not subject.findings,
-        "findings": [vars(f) for f in sorted(subject.findings, key=lambda f: f.rank)],
-        "repeated": [j.job for j in repeated],
+        "made_by": run.record.made_by,
+        "sound": not found,
+        "findings": [vars(f) for f in found],
+        "repeated": [task.job for task in repeated],
         "numbers": numbers,
         "artefacts": artefacts,
         "configurations": configurations,
     }
 
 
-def as_text(subject: Subject, commit: Commit, repeated: Sequence[Expected]) -> str:
+def as_text(
+    run: Run, found: Sequence[Finding], commit: Commit, repeated: Sequence[Expected]
+) -> str:
     """Numbers with what they rest on, parts of the run, and findings."""
     blocks = [
-        f"Audit of {subject.root} by commit {commit.id[:10]}",
-        _numbers(subject),
-        _parts(subject),
+        f"Audit of {run.root} by commit {commit.id[:10]}",
+        _numbers(run, {f.path for f in found}),
+        _parts(run),
     ]
     if repeated:
-        names = ", ".join(j.job for j in repeated)
+        names = ", ".join(task.job for task in repeated)
         blocks.append(f"Run again from their recorded inputs: {names}")
-    blocks.append(_findings(subject.findings) or "Sound: every file is what the commit records.")
+    blocks.append(_findings(found) or "Sound: every file is what the commit records.")
     return "\n\n".join(b for b in blocks if b)
 
 
-def _chains(subject: Subject):
-    def inputs(path: str) -> list[str]:
-        file = subject.run.files.get(path)
-        return list(file.body["inputs"]) if file and file.body else []
-
-    for number in chain.numbers(subject.run.name, subject.root, inputs):
+def _chains(run: Run) -> Iterator[tuple[chain.Number, dict[str, list[str]]]]:
+    inputs = {path: list(file.body["inputs"]) for path, file in run.files.items() if file.body}
+    for number in chain.numbers(run.name, run.root, inputs):
         yield number, chain.behind(number.files, inputs)
 
 
-def _numbers(subject: Subject) -> str:
+def _numbers(run: Run, wrong: set[str]) -> str:
     """One line a number: its values, how many files of each part lie behind it, a digest of all."""
-    wrong = {f.path for f in subject.findings}
     rows = [("table", "number", "values", "rests on", "chain", "")]
-    for number, parts in _chains(subject):
+    for number, parts in _chains(run):
         counts = " < ".join(f"{len(parts[k])} {k}" for k in reversed(chain.LINKS) if k in parts)
         paths = [p for part in parts.values() for p in part]
-        digest = sha256_json([[p, subject.run.digest(p)] for p in paths])[:12]
-        made = (p for p in subject.run.files if p.endswith(f"/{number.table}.csv"))
-        mark = "ok" if not wrong & {*paths, *made} else "NOT SOUND"
+        digest = sha256_json([[p, run.digest(p)] for p in paths])[:12]
+        made = (p for p in run.files if p.endswith(f"/{number.table}.csv"))
+        mark = "ok" if wrong.isdisjoint([*paths, *made]) else "NOT SOUND"
         rows.append((number.table, number.label, _values(number.values), counts, digest, mark))
     return columns(rows) if len(rows) > 1 else ""
 
@@ -97,23 +94,22 @@ def _values(values: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}".strip() for name, value in shown.items())
 
 
-def _parts(subject: Subject) -> str:
+def _parts(run: Run) -> str:
     """How many artefacts each part has, and how many of them are what."""
     kinds = ("artefacts", "as recorded", "same bytes, own provenance", "left out")
     parts: dict[str, Counter] = {}
-    for path, file in subject.run.files.items():
-        part = path.split("/")[2] if path.startswith("results/") else "data"
-        count, known = parts.setdefault(part, Counter()), subject.record.artefacts.get(path)
+    for path, file in run.files.items():
+        count, known = parts.setdefault(chain.part(path), Counter()), run.record.artefacts.get(path)
         count["artefacts"] += 1
-        count["left out"] += path in subject.run.left_out
-        if known and known.sha256 == file.sha256:
+        if path in run.left_out:
+            count["left out"] += 1
+        elif known and known.sha256 == file.sha256:
             count[kinds[1 if known.provenance == file.provenance else 2]] += 1
     rows = [(part, *(str(count[kind]) for kind in kinds)) for part, count in parts.items()]
     return columns([("part", *kinds), *rows])
 
 
 def _findings(found: Sequence[Finding]) -> str:
-    ordered = sorted(found, key=lambda f: f.rank)
-    rows = [(f.kind.upper(), f.path, f.why) for f in ordered[:SHOWN]]
+    rows = [(f.kind.upper(), f.path, f.why) for f in found[:SHOWN]]
     more = f"\n... and {len(found) - SHOWN} more: --json has all" if len(found) > SHOWN else ""
     return columns(rows) + more if rows else ""

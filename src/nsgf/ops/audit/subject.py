@@ -1,70 +1,59 @@
-"""The two things that can be audited: a run in results/, and the published part of one."""
+"""What can be audited: a run in results/, whole or before it goes on, and what is published."""
 
 import hashlib
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 
 from nsgf.artifact import SIDECAR, sha256_file
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
+from nsgf.engine.dag import jobs
+from nsgf.engine.lineage import recipes
 from nsgf.errors import NsgfError
-from nsgf.layout import PUBLICATIONS, manifest_path
-from nsgf.ops.audit import checks, expected, files, record
-from nsgf.ops.audit.checks import Run
-from nsgf.ops.audit.findings import Finding
+from nsgf.layout import PUBLICATIONS
+from nsgf.ops.audit import checks, dvc, expected, files, record
+from nsgf.ops.audit.checks import Finding, Run
 from nsgf.ops.audit.git import Commit
 
-
-@dataclass(frozen=True)
-class Subject:
-    """What was audited and what was found.
-
-    Attributes:
-        root: its folder.
-        run: its artefacts beside the DAG.
-        record: what the commit says of it.
-        findings: what is wrong.
-    """
-
-    root: Path
-    run: Run
-    record: record.Record
-    findings: tuple[Finding, ...]
+Audited = tuple[Run, list[Finding]]
 
 
-def of_results(commit: Commit, name: str, remade: bool) -> Subject:
+def of_results(commit: Commit, name: str, remade: bool) -> Audited:
     """Audit results/<name> by this tree's DAG and by the commit's record."""
     preset = load(Path(f"config/{name}.yaml"), Preset)
     known = record.of_preset(commit, name)
     run = on_disk(preset, known)
-    found = chain(
-        checks.by_itself(run),
-        checks.settings(preset),
-        checks.strangers(run),
-        checks.data(run, Path("config/datasets.yaml")),
-        _recorded(run, known, commit, remade),
-    )
-    return Subject(Path(f"results/{name}"), run, known, tuple(found))
+    found = [
+        *checks.by_itself(run),
+        *checks.settings(preset),
+        *checks.strangers(run),
+        *checks.data(run, Path("config/datasets.yaml")),
+    ]
+    if not known.artefacts and not known.trees:
+        why = f"commit {commit.id[:10]} says nothing of it: nsgf publish, then commit"
+        found.append(Finding("not recorded", str(run.root), why))
+    if known.artefacts:
+        found += checks.by_record(run, remade)
+    if known.trees and not remade:
+        found += checks.by_trees(run)
+    return run, found
 
 
 def on_disk(preset: Preset, known: record.Record) -> Run:
     """The artefacts of results/<preset>, hashed."""
-    jobs = expected.of_preset(preset)
-    places = {p: Path(p) for job in jobs for p in job.artefacts}
-    left_out = checks.left_out(jobs, known)
+    tasks, left_out = expected.of_preset(preset), known.absent()
+    here = [(p, t.temporary) for t in tasks for p in t.artefacts]
+    found = files.read({p: Path(p) for p, _ in here}, {p for p, temporary in here if temporary})
+    for path in left_out & found.keys():
+        found[path] = files.File(known.digest(path), known.digest(path + SIDECAR), None)
 
-    def elsewhere(path: str) -> str | None:
-        if path in left_out:
-            return known.artefacts[path].sha256
+    def elsewhere(path: str) -> str:
         if path.removesuffix(SIDECAR) in left_out:
-            return known.artefacts[path.removesuffix(SIDECAR)].provenance
+            return known.digest(path)
         return sha256_file(Path(path)) if Path(path).is_file() else "missing"
 
-    temporary = {p for job in jobs for p in job.temporary}
-    return Run(preset.name, jobs, files.read(places, temporary), elsewhere, left_out)
+    root = Path(f"results/{preset.name}")
+    return Run(preset.name, root, tasks, found, known, elsewhere, left_out)
 
 
 def sound(preset: Preset) -> Run:
@@ -84,62 +73,75 @@ def sound(preset: Preset) -> Run:
     return run
 
 
-def _recorded(run: Run, known: record.Record, commit: Commit, remade: bool) -> Iterator[Finding]:
-    if known.empty:
-        folder = f"results/{run.name}"
-        why = f"commit {commit.id[:10]} says nothing of it: nsgf publish, then commit"
-        yield Finding("not recorded", folder, why)
-    if known.artefacts:
-        yield from checks.by_record(run, known, remade)
-    if known.trees and not remade:
-        yield from checks.by_trees(run, known)
+def gate(commit: Commit, name: str) -> int:
+    """Refuse files that no honest run can have left; returns how many were read.
+
+    Snakemake takes an altered file for a newer input, and DVC would record what comes of it. Files
+    that are missing, or that changed settings will make anew, are no concern of the gate.
+
+    Raises:
+        NsgfError: there are such files; the message names them.
+    """
+    preset, known = load(Path(f"config/{name}.yaml"), Preset), record.of_preset(commit, name)
+    run = on_disk(preset, known)
+    found = [f for f in checks.by_itself(run) if f.kind == "altered"]
+    found += _forged(run, recipes(jobs(preset)))
+    if not known.artefacts and known.trees and dvc.is_current(known.lock):
+        found += [f for f in checks.by_trees(run) if Path(f.path).is_file()]
+    if found:
+        named = dict.fromkeys(f"{f.path} ({f.why})" for f in found)
+        raise NsgfError(
+            f"{len(named)} files are not what was recorded of them: {', '.join([*named][:5])}",
+            "restore them (dvc checkout), or remove them, and make reproduce COMPLETE=1 makes them"
+            " anew; what you made yourself and trust is recorded by nsgf publish or dvc commit",
+        )
+    return sum(f.sha256 is not None for p, f in run.files.items() if p not in run.left_out)
 
 
-def of_published(commit: Commit, name: str) -> Subject:
+def _forged(run: Run, recipe: dict[str, str]) -> Iterator[Finding]:
+    """Files whose whole recipe is that of the record must have the recorded bytes."""
+    for finding in checks.by_record(run, remade=True):
+        known = run.record.artefacts.get(finding.path)
+        if finding.kind == "forged" and known.recipe == recipe[finding.path]:
+            yield finding
+
+
+def of_published(commit: Commit, name: str) -> Audited:
     """Audit results/published/<name> by the manifest in `commit`, and by the code that it names."""
     root, known = Path(PUBLICATIONS) / name, record.of_preset(commit, name)
-    manifest = json.loads(commit.read(manifest_path(name)) or "{}")
     if not known.made_by or not commit.holds(known.made_by):
         why = (
             f"commit {commit.id[:10]} has no manifest of it, or one that names no commit before it"
         )
-        nothing = Run(name, (), {}, lambda path: None)
-        return Subject(root, nothing, known, (Finding("not recorded", str(root), why),))
-    jobs = expected.of_commit(commit, known.made_by, name)
-    known = replace(known, artefacts=_copies(name, manifest["files"]) | {**known.artefacts})
-    copies = {f"results/{name}/{p}": root / p for p in manifest["files"]}
-    places = {p: copies[p] for job in jobs for p in job.artefacts if p in copies}
+        nothing = Run(name, root, (), {}, known, lambda path: None)
+        return nothing, [Finding("not recorded", str(root), why)]
+    then = Commit(known.made_by)
+    tasks = expected.of_commit(then, name)
+    copies = {f"results/{name}/{p}": p for p in known.files}
+    made = (p for task in tasks for p in task.artefacts)
 
     def elsewhere(path: str) -> str | None:
-        if path in known.artefacts:
-            return known.artefacts[path].sha256
-        content = commit.read_at(known.made_by, path)
+        if digest := known.digest(path):
+            return digest
+        content = then.read(path)
         return content and hashlib.sha256(content).hexdigest()
 
-    run = Run(name, jobs, files.read(places), elsewhere)
-    found = (*_published(root, manifest["files"], known), *checks.by_itself(run))
-    return Subject(root, run, known, found)
+    found = files.read({p: root / copies[p] for p in made if p in copies})
+    run = Run(name, root, tasks, found, known, elsewhere)
+    return run, [*_copies(run), *checks.by_itself(run)]
 
 
-def _copies(name: str, listed: dict[str, str]) -> dict[str, record.Artefact]:
-    """Published copies as the record of the artefacts that they are copies of."""
-    return {
-        f"results/{name}/{path}": record.Artefact(digest, listed[path + SIDECAR], "")
-        for path, digest in listed.items()
-        if path + SIDECAR in listed
-    }
-
-
-def _published(root: Path, listed: dict[str, str], known: record.Record) -> Iterator[Finding]:
+def _copies(run: Run) -> Iterator[Finding]:
     """Published copies against the manifest, and the manifest against itself."""
+    listed = run.record.files
     for path, digest in listed.items():
-        file, artefact = root / path, known.artefacts.get(f"results/{root.name}/{path}")
+        file, recorded = run.root / path, run.record.digest(f"results/{run.name}/{path}")
         if not file.is_file():
             yield Finding("missing", str(file), "the commit's manifest names it")
         elif sha256_file(file) != digest:
             yield Finding("forged", str(file), f"the commit's manifest records {digest[:12]}")
-        elif artefact and artefact.sha256 != digest:
+        elif recorded not in (None, digest):
             yield Finding("forged", str(file), "the manifest's two digests of it differ")
-    for file in sorted(p for p in root.rglob("*") if p.is_file()):
-        if str(file.relative_to(root)) not in listed and file.name != "MANIFEST.json":
+    for file in sorted(p for p in run.root.rglob("*") if p.is_file()):
+        if str(file.relative_to(run.root)) not in listed and file.name != "MANIFEST.json":
             yield Finding("unknown", str(file), "the commit's manifest does not name it")

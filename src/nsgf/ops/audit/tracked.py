@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nsgf
 from nsgf.errors import NsgfError
-from nsgf.ops.audit.findings import Finding
+from nsgf.ops.audit.checks import Finding
 from nsgf.ops.audit.git import Commit
 
 # What decides a result; documents and tests do not.

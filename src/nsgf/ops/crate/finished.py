@@ -11,7 +11,7 @@ from nsgf.engine.dag import jobs
 from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
 from nsgf.layout import DATA, Layout, paper_file
-from nsgf.ops.audit.gate import IGNORED
+from nsgf.ops.audit.dvc import IGNORED
 from nsgf.ops.audit.subject import sound
 
 # The workflow: everything that a stranger needs to run it again.

@@ -1,0 +1,86 @@
+"""What must hold of the folder before Snakemake starts: no other run, no damaged file, no hole.
+
+Snakemake sees times, not bytes: a file that was altered with its time stamp kept would be built on,
+one that was altered openly would be a newer input, and good results would be made anew from it.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psutil
+
+from nsgf.artifact import read_json, sidecar
+from nsgf.engine.digests import Digests, altered, damaged
+from nsgf.engine.lineage import in_order
+from nsgf.engine.state import locked
+from nsgf.engine.task import Job, Task
+from nsgf.errors import NsgfError
+from nsgf.ops.watch.state import LOCK
+
+SNAKEMAKES = Path(".snakemake/locks")
+
+
+@contextlib.contextmanager
+def only_run() -> Iterator[None]:
+    """One run at a time in this folder; the lock dies with its owner.
+
+    Raises:
+        NsgfError: another run is under way here, or a Snakemake that was started by hand.
+    """
+    LOCK.parent.mkdir(exist_ok=True)
+    other = "another reproduce is running in this folder"
+    with locked(LOCK, NsgfError(other, "wait for it, or end it first")):
+        _clear_stale_lock()
+        yield
+
+
+def _clear_stale_lock() -> None:
+    """Remove Snakemake's lock if the run that held it is dead."""
+    if not any(SNAKEMAKES.glob("*")):
+        return
+    for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
+        words = process.info["cmdline"] or []
+        here = process.info["cwd"] == str(Path.cwd())
+        job = "--target-jobs" in words  # what a run started on a node, if this is one
+        if here and not job and any(Path(w).name == "snakemake" for w in words[:3]):
+            raise NsgfError(
+                f"Snakemake is running in this folder (process {process.pid})",
+                "wait for it, or end it first",
+            )
+    for lock in SNAKEMAKES.glob("*"):
+        lock.unlink()
+
+
+def refuse_damaged(every: Sequence[Job]) -> None:
+    """Refuse to go on from artefacts whose bytes are not those that their provenance states.
+
+    Files that the run makes anew, because settings or code have changed, do not count, nor do
+    temporary ones that are gone.
+
+    Raises:
+        NsgfError: there are such files, or provenance that cannot be read; it names them.
+    """
+    digests = Digests()
+    wrong = altered([path for job in every for path in job.artefacts], digests)
+    digests.keep()
+    anew: set[str] = set()
+    for job in in_order(every) if wrong else ():
+        if not anew.isdisjoint(job.inputs) or any(map(_is_stale, job.tasks)):
+            anew.update(job.outputs)
+    if wrong := [path for path in wrong if path not in anew]:
+        raise damaged(wrong)
+
+
+def _is_stale(task: Task) -> bool:
+    """Whether what lies there was made by another recipe."""
+    accounts = [read_json(p) for p in map(sidecar, task.artefacts) if p.is_file()]
+    wanted = [task.stage, task.config, task.code]
+    return any([made.get(k) for k in ("stage", "config", "code")] != wanted for made in accounts)
+
+
+def holes(every: Sequence[Job]) -> list[str]:
+    """Missing outputs of jobs from which another job's finished outputs were made."""
+    used = {p for job in every if all(Path(o).exists() for o in job.kept) for p in job.inputs}
+    made_from = [job for job in every if used & set(job.outputs)]
+    return [p for job in made_from for p in job.kept if not Path(p).exists()]
