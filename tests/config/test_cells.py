@@ -175,6 +175,36 @@ def test_a_study_of_no_paper_has_no_printed_rows():
     assert not any(task.stage == "claims" for task in tasks(preset()))
 
 
+def test_a_printed_value_is_held_against_one_setting_alone():
+    """Which of several blurs is the paper's, nobody says; of several NFE each has its print."""
+    cases = [
+        {"flow.steps": 10, "flow.blur": 0.5},
+        {"flow.steps": 10, "flow.blur": 1.0},
+        {"flow.steps": 100, "flow.step_size": 0.035},
+    ]
+    study = preset(paper="nsgf", methods={"nsgf": cases}).studies["table1"]
+    row = {"metric": "w2", "value": 0.5, "floor": 0.2, "protocol": "exact", "n": 1024}
+    bodies = [
+        {
+            "dataset": "moons",
+            "cell": cell,
+            "sets": [
+                {"seed": s, "sample": 0, "cost": {"nfe": cell.nfe}, "metrics": [row]}
+                for s in range(3)
+            ],
+        }
+        for cell in cells(study)
+    ]
+    made = tables.table(
+        "table1", bodies, published_of(Path("config/published/nsgf.yaml")), study, 0.95
+    )
+    ours = made[made["verdict"] != tables.NOT_RUN]
+    assert ours["published"].isna().tolist() == [True, True, False]
+    assert ours["flow.blur"].tolist()[:2] == [0.5, 1.0]
+    moons = made[(made["method"] == "nsgf") & (made["dataset"] == "moons")]
+    assert moons["verdict"].eq(tables.NOT_RUN).sum() == 1  # the one at NFE 10
+
+
 # ------------------------------------------------------------------- one data set in two studies
 
 

@@ -87,10 +87,13 @@ def table(
     """
     lines, known = collect(measured), {cell.path: cell for cell in cells(study)}
     printed = published.tables.get(name) or NOTHING_PRINTED
-    rows = [
-        _beside(_row(name, known[path], group, confidence), printed, known[path].nfe)
-        for (path, _, _), group in lines.groupby(["cell", "dataset", "metric"], sort=False)
-    ]
+    rows = []
+    for (path, _, _), group in lines.groupby(["cell", "dataset", "metric"], sort=False):
+        cell = known[path]
+        # Where several settings spend as much, nobody says which of them is the paper's.
+        alone = [c.name for c in known.values() if c.nfe == cell.nfe].count(cell.name) == 1
+        against = printed if alone else NOTHING_PRINTED
+        rows.append(_beside(_row(name, cell, group, confidence), against, cell.nfe))
     rows += _aliases(rows, printed)
     rows += _not_run(name, rows, printed)
     found = pd.DataFrame(rows, columns=[*COLUMNS, *varied(study)])
