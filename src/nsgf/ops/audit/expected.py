@@ -47,7 +47,7 @@ class Expected:
             "stage": self.stage,
             "code": self.code,
             "config": self.config,
-            "seed": self.config and self.config.get("seed"),
+            "seed": (self.config or {}).get("seed"),
             "unit": self.unit,
             "command": self.command,
         }
