@@ -17,7 +17,6 @@ from nsgf.flows import points
 from nsgf.flows.minibatch import minibatches, trajectories
 from nsgf.flows.pool import batches_of_shard, open_pool
 from nsgf.flows.streaming import StreamingPool
-from nsgf.registry import DATASETS
 from nsgf.rng import stream
 from nsgf.stages import build_pool
 from tests.image_sets import image_set
@@ -45,7 +44,7 @@ def images(tmp_path):
 def pool_tasks(folder, units, data=None, **pool):
     """A task of each shard, in folder/seed<s>-<shard>; `data` is a folder of image sets."""
     settings = PoolStage.model_validate(STAGE | {"pool": STAGE["pool"] | pool})
-    modules = build_pool.modules_of(settings, DATASETS[units[0]["dataset"]])
+    modules = build_pool.modules_of(settings)
     files = sorted((data / units[0]["dataset"]).glob("train_*.npy")) if data else []
     return [
         task(

@@ -36,6 +36,11 @@ def paper_file(paper: str) -> str:
     return f"{PAPERS}/{paper}.yaml"
 
 
+def folder_of(path: str) -> str:
+    """What all seeds of a pool, network, set or table of metrics share: their folder or name."""
+    return path.split("/")[4].removesuffix(".json")
+
+
 @dataclass(frozen=True)
 class Layout:
     """Paths of one preset."""

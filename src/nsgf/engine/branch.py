@@ -4,7 +4,7 @@ Two cells that share a pool, a network or all their samples, in one study or in 
 what is the same by its settings has one name. A name that is taken by other settings gets a digest.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,8 +14,8 @@ from nsgf.config.cells import Cell, cells
 from nsgf.config.pool import PoolStage
 from nsgf.config.preset import Preset
 from nsgf.config.study import Study
-from nsgf.engine.task import Task, Unit
-from nsgf.layout import DATA, INCEPTION, Layout
+from nsgf.engine.task import Paths, Task, Unit
+from nsgf.layout import DATA, INCEPTION, Layout, folder_of
 from nsgf.registry import ARRAYS, DATASETS, METHODS, NETWORKS, STORAGES, STUDIES, Dataset, module_of
 from nsgf.studies.kind import Kind
 
@@ -146,18 +146,33 @@ class Branch:
         compute = self.study.compute
         return PoolStage(seed=self.seed, flow=cell.flow, pool=cell.pool, compute=compute)
 
-    def task(self, stage: str, kind: str, part: str, unit: Unit, **about) -> Task:
-        """A task of this branch.
+    def task(
+        self,
+        stage: str,
+        of: str,
+        unit: Unit,
+        inputs: Mapping[str, Paths],
+        modules: Iterable[str] = (),
+        entries: tuple = (),
+        **about,
+    ) -> Task:
+        """A task of this branch, which rests on its data set.
 
         Args:
-            stage: its name. kind: the stage's name in `resources` and in its job's.
-            part: what it makes, as it stands in its job's name.
+            stage: its name; without `build-` it is named so in `resources` and in its job's name.
+            of: what it makes, a path or template below the results: jobs are called by its folder.
             unit: what it is of.
-            about: the rest of a Task.
+            inputs: as of a Task; those without a file are left out.
+            modules, entries, about: the rest of a Task, but for the data set's own.
         """
+        kind = stage.removeprefix("build-")
+        part = folder_of(of).removeprefix(kind)
         return Task(
             stage,
             unit,
+            inputs={name: paths for name, paths in inputs.items() if paths},
+            modules=(*modules, *self.spec.modules),
+            entries=(self.spec, *entries),
             part="-".join([self.dataset, kind, *filter(None, [part])]),
             study=self.name,
             resources=self.study.resources_of(kind),

@@ -21,18 +21,15 @@ def tasks(outline: Outline) -> Iterator[Task]:
     for branch in outline.branches:
         for placed in (p for p in branch.cells if p.pool):
             settings = branch.pool_stage(placed.cell)
-            part = placed.pool.split("/")[4]
             for unit in (u for seed in branch.seeds for u in split(seed, settings.pool.shards)):
                 yield branch.task(
                     "build-pool",
-                    "pool",
-                    part,
+                    placed.pool,
                     unit,
                     settings=settings,
-                    inputs={"data": branch.problem_files} if branch.problem_files else {},
+                    inputs={"data": branch.problem_files},
                     outputs=shard_files(placed.pool.format(**unit), settings),
-                    modules=modules_of(settings, branch.spec),
-                    entries=(branch.spec,),
+                    modules=modules_of(settings),
                     timing=outline.layout.seconds(placed.pool.format(**unit)),
                 )
 
@@ -43,10 +40,9 @@ def shard_files(folder: str, settings: PoolStage) -> dict[str, str]:
     return {name: f"{folder}/{name}" for name in names}
 
 
-def modules_of(settings: PoolStage, spec) -> tuple[str, ...]:
+def modules_of(settings: PoolStage) -> tuple[str, ...]:
     """Code of a pool that no import shows."""
-    used = (BACKENDS[settings.flow.backend], STORAGES[settings.pool.storage].module)
-    return (*used, *spec.modules)
+    return (BACKENDS[settings.flow.backend], STORAGES[settings.pool.storage].module)
 
 
 def make(settings: PoolStage, unit, files) -> dict:

@@ -40,14 +40,12 @@ def _task(branch: Branch, placed: Placed) -> Task:
     about = measuring(branch) | {"sets": [(u["seed"], u["sample"]) for u in branch.sets]}
     return branch.task(
         "evaluate",
-        "evaluate",
-        placed.metrics.split("/")[4],
+        placed.metrics,
         {"dataset": branch.dataset},
         settings=EvaluateStage(**about, method=cell.method, parameters=parameters),
         inputs=inputs,
         outputs=outputs,
         modules=instrument_modules(branch),
-        entries=(branch.spec,),
     )
 
 

@@ -26,8 +26,7 @@ def tasks(outline: Outline) -> Iterator[Task]:
             for unit in (part for whole in branch.sets for part in split(whole, shards)):
                 yield branch.task(
                     "features",
-                    "features",
-                    placed.samples.split("/")[4],
+                    placed.samples,
                     unit,
                     settings=FeaturesStage(**measuring(branch), shards=shards),
                     inputs={
@@ -37,7 +36,6 @@ def tasks(outline: Outline) -> Iterator[Task]:
                     },
                     outputs={"features": (placed.samples + FEATURES).format(**unit)},
                     modules=instrument_modules(branch),
-                    entries=(branch.spec,),
                     temporary=True,
                 )
 

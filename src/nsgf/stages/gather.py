@@ -19,8 +19,7 @@ def tasks(outline: Outline) -> Iterator[Task]:
                 parts = split(unit, shards)
                 yield branch.task(
                     "gather",
-                    "gather",
-                    placed.samples.split("/")[4],
+                    placed.samples,
                     unit,
                     settings=settings_of(branch, placed, shards),
                     inputs={k: filled(placed.samples + PART + e, parts) for k, e in PARTS.items()},

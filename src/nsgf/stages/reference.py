@@ -17,14 +17,12 @@ def tasks(outline: Outline) -> Iterator[Task]:
             outputs["arrays"] = f"{branch.reference}.npz"
         yield branch.task(
             "reference",
-            "reference",
-            branch.reference.split("/")[4].removeprefix("reference"),
+            branch.reference,
             {"dataset": branch.dataset},
             settings=ReferenceStage(**measuring(branch)),
             inputs=branch.instruments,
             outputs=outputs,
             modules=instrument_modules(branch),
-            entries=(branch.spec,),
         )
 
 
@@ -43,7 +41,7 @@ def measuring(branch: Branch) -> dict:
 def instrument_modules(branch: Branch) -> tuple[str, ...]:
     """Code of measuring that no import shows."""
     nets = [NETS[branch.study.networks[n].net.kind] for n in branch.study.metrics.networks]
-    return (branch.kind.measure, *nets, *branch.spec.modules)
+    return (branch.kind.measure, *nets)
 
 
 def make(settings: ReferenceStage, unit, files) -> None:

@@ -45,21 +45,19 @@ def settings_of(branch: Branch, placed: Placed, shards: int = 1) -> SampleStage:
 def _task(branch: Branch, placed: Placed, unit, ends, shards: int = 1) -> Task:
     method, cell = METHODS[placed.cell.method], placed.cell
     inputs = {name: path.format(**unit) for name, path in placed.models.items()}
+    inputs["data"] = branch.problem_files
     if method.nfe_of:
         inputs["spent"] = f"{branch.cell(method.nfe_of).samples}.json".format(**unit)
-    if branch.problem_files:
-        inputs["data"] = branch.problem_files
     nets = {NETS[training.net.kind] for training in cell.networks.values()}
     return branch.task(
         "sample",
-        "sample",
-        placed.samples.split("/")[4],
+        placed.samples,
         unit,
         settings=settings_of(branch, placed, shards),
         inputs=inputs,
         outputs={name: template.format(**unit) for name, template in ends.items()},
-        modules=(method.sampler, *sorted(nets), *branch.spec.modules),
-        entries=(branch.spec, method),
+        modules=(method.sampler, *sorted(nets)),
+        entries=(method,),
         temporary=shards > 1,
     )
 

@@ -59,17 +59,14 @@ def _settings(branch: Branch) -> TargetsStage:
 
 
 def _task(branch: Branch) -> Task:
-    files = branch.problem_files
     return branch.task(
         "targets",
-        "targets",
-        _name(branch).removeprefix("targets"),
+        errors_file(branch),
         {"dataset": branch.dataset},
         settings=_settings(branch),
-        inputs={"data": files} if files else {},
+        inputs={"data": branch.problem_files},
         outputs={"errors": errors_file(branch)},
-        modules=(*(BACKENDS[s] for s in SOLVERS), *branch.spec.modules),
-        entries=(branch.spec,),
+        modules=[BACKENDS[s] for s in SOLVERS],
     )
 
 

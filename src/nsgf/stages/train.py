@@ -26,8 +26,8 @@ def _task(
     branch: Branch, name: str, template: str, unit: Unit, placed: Placed | None = None
 ) -> Task:
     training = (placed.cell if placed else branch.study).networks[name]
-    entry, streaming, inputs = NETWORKS[name], None, {}
-    modules = [entry.module, NETS[training.net.kind], *branch.spec.modules]
+    entry, streaming, inputs = NETWORKS[name], None, {"data": branch.problem_files}
+    modules = [entry.module, NETS[training.net.kind]]
     if placed and entry.needs_pool:
         source = branch.pool_stage(placed.cell)
         if placed.pool:
@@ -35,16 +35,13 @@ def _task(
             modules.append(STORAGES[source.pool.storage].module)
         else:
             streaming = source
-            modules += modules_of(source, branch.spec)
+            modules += modules_of(source)
     for other in entry.after:
         inputs[other] = placed.models[other].format(**unit)
-    if files := branch.problem_files:
-        inputs["data"] = files
     model = template.format(**unit)
     return branch.task(
         "train",
-        "train",
-        template.split("/")[4],
+        template,
         unit,
         settings=TrainStage(
             seed=branch.seed,
@@ -55,8 +52,8 @@ def _task(
         ),
         inputs=inputs,
         outputs={"model": model, "curve": model.replace(".safetensors", ".csv")},
-        modules=tuple(modules),
-        entries=(branch.spec, entry),
+        modules=modules,
+        entries=(entry,),
         timing=branch.layout.seconds(model),
     )
 
