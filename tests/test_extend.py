@@ -152,7 +152,7 @@ def test_editing_the_new_file_runs_again_what_depends_on_it_alone(house):
     kept, python = path.read_text(), (sys.executable, "-c", CODES)
     before = json.loads(run(house, *python).stdout)
     try:
-        path.write_text(kept.replace("0.1 * torch", "0.2 * torch"))
+        path.write_text(kept.replace("0.1 * numbers", "0.2 * numbers"))
         after = json.loads(run(house, *python).stdout)
     finally:
         path.write_text(kept)
