@@ -21,7 +21,7 @@ from nsgf.ops.plan.nets import is_known, size_of
 from nsgf.ops.plan.reference import reference
 from nsgf.registry import DATASETS, METHODS, Dataset
 
-TRAIN_IMAGES = 60_000  # of an image set, about
+TRAIN_IMAGES, ALL_IMAGES = 60_000, 70_000  # of an image set, about
 HANDOVER = 0.5  # interpolation time where NSGF++ hands over, before anyone has measured it
 FLOW_STEPS = 5  # of the method whose evaluations another one spends
 ADAPTIVE_NFE = 100  # evaluations of dopri5, likewise
@@ -62,6 +62,8 @@ def work_of(job: Job, preset: Preset) -> Work:
     amounts = Counter({start: 1.0})
     # A small file or a sidecar takes a block.
     disk = constants["file_bytes"] * len(job.outputs) + constants.get(job.stage, 0)
+    if job.stage == "fetch":
+        disk += sum(ALL_IMAGES * math.prod(DATASETS[unit["dataset"]].shape) for unit in job.units)
     if study is None or not _has_model(job, study):
         # The start says all of a stage without a model, but not of an unknown network.
         known = job.stage not in MODELS and start in reference()["seconds"]["cpu"]
