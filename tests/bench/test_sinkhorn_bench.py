@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -40,6 +41,8 @@ def bench(tmp_path, monkeypatch):
     monkeypatch.setattr(sinkhorn, "CASES", cases)
     monkeypatch.setattr(sinkhorn, "CURVES", ("tiny",))
     monkeypatch.setattr(measure, "ROUND_S", 1e-9)
+    for name, efforts in (("geomloss", (0.5, 0.9)), ("pot", (10, 1000))):
+        monkeypatch.setitem(SOLVERS, name, replace(SOLVERS[name], efforts=efforts))
     file = tmp_path / "bench.json"
 
     def run(*words: str):
@@ -58,10 +61,14 @@ def test_the_rows_have_the_promised_keys_and_compare_with_geomloss(bench, capsys
         mine = {row["method"]: row for row in rows if row["case"] == case}
         assert [m for m in mine if m not in OPTIONAL] == methods
         assert mine[BASE]["speedup_vs_geomloss"] == mine["ours"]["time_over_ours"] == 1
-        assert all(row["max_rel_error"] <= GOAL for name, row in mine.items() if name != BASE)
+        rough = [name for name, row in mine.items() if row["max_rel_error"] > GOAL]
+        assert rough == [BASE, "geomloss"]  # at a scaling of 0.9, its dearest here
+        assert (mine["geomloss"]["effort"], mine["pot"]["effort"]) == (0.9, 1000)
         assert mine["ours"]["max_rel_error"] < 1e-3 < mine[BASE]["max_rel_error"]
     shown = capsys.readouterr().out
     assert "1 thread of" in shown
+    (line,) = {x.split("  ")[0] for x in shown.splitlines() if "!" in x and "e-0" in x}
+    assert line == "geomloss"
     assert "FlashSinkhorn: measured on CUDA only" in shown
 
 
@@ -128,7 +135,7 @@ def test_the_plot_has_a_curve_for_each_solver_and_marks_the_tables_setting(tmp_p
     lines = panels[0].get_lines()
     assert [len(line.get_xdata()) for line in lines] == [len(TOLS), 1, len(SCALINGS), 1]
     large = [line.get_ydata()[0] for line in lines[1::2]]
-    assert all(error <= GOAL for error in large)
+    assert large[0] <= GOAL < large[1]  # GeomLoss's dearest, which is not exact enough
     assert (tmp_path / "a.png").stat().st_size > 10_000
 
 
@@ -178,8 +185,8 @@ def test_a_peer_agrees_where_it_is_installed(name):
 def test_a_peer_stands_at_its_cheapest_effort_within_the_goal():
     exact = reference(TINY, *inputs(TINY, None))
     with limited(1):
-        method = measure.at_goal(TINY, "geomloss", exact)
-        cheaper = [m for m in sweep("geomloss") if m.effort < method.effort]
+        method = measure.at_goal(TINY, "pot", exact)
+        cheaper = [m for m in sweep("pot") if m.effort < method.effort]
         errors = {m.effort: measure.Measurement(TINY, m) for m in (*cheaper, method)}
         for one in errors.values():
             measure._pass_along(one, exact)

@@ -196,7 +196,7 @@ def _on_cuda(module: str) -> Callable[[torch.device], str | None]:
 
 
 TOLS = (1.0, 1e-1, 1e-2, 1e-3)  # below, float32 is the limit
-SCALINGS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 0.9999)
+SCALINGS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 ITERATIONS, THRESHOLDS = (10, 30, 100, 300, 1000, 3000), (1e-1, 1e-2, 1e-3, 1e-4)
 GRADIENTS, POWERS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6), (1.0, 1.5, 2.0, 2.5, 3.0)
 MOST = 1000  # iterations of RegOT
