@@ -158,7 +158,7 @@ def rows(case: str, threads: int, measured: Sequence[Measurement]) -> list[dict]
         {
             "case": case,
             "method": m.method.name,
-            "effort": m.method.effort,
+            "effort": float(m.method.effort),
             "threads": threads,
             "ms_per_velocity": m.ms_per_velocity,
             "max_rel_error": m.max_rel_error,
