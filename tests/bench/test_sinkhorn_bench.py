@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,19 +15,22 @@ from nsgf.errors import NotConverged
 from nsgf.ops.bench import cases, measure, plot, sinkhorn, solvers
 from nsgf.ops.bench.cases import CASES, Case, inputs, reference
 from nsgf.ops.bench.run import limited
-from nsgf.ops.bench.solvers import BASE, SCALINGS, TOLS, sweep
+from nsgf.ops.bench.solvers import BASE, GOAL, SCALINGS, SOLVERS, TOLS, sweep
 
 TINY = Case("8gaussians", n=16, blur=0.5, step_size=0.3, n_steps=3, paper_scaling=0.8)
 MIXING = Case("moons", n=16, blur=1.0, step_size=0.3, n_steps=3, paper_scaling=0.8)
 BATCH = Case("moons", n=12, blur=1.0, step_size=0.3, n_steps=2, paper_scaling=0.8, batch=2)
 MISSING = CASES["mnist"]
+OPTIONAL = ("ott", "mdot-tnt", "regot-ssns", "regot-lbfgs_dual", "regot-splr")
 KEYS = {
     "case": str,
     "method": str,
+    "effort": float,
     "threads": int,
     "ms_per_velocity": float,
     "max_rel_error": float,
     "speedup_vs_geomloss": float,
+    "time_over_ours": float,
 }
 
 
@@ -37,6 +41,8 @@ def bench(tmp_path, monkeypatch):
     monkeypatch.setattr(sinkhorn, "CASES", cases)
     monkeypatch.setattr(sinkhorn, "CURVES", ("tiny",))
     monkeypatch.setattr(measure, "ROUND_S", 1e-9)
+    for name, efforts in (("geomloss", (0.5, 0.9)), ("pot", (10, 1000))):
+        monkeypatch.setitem(SOLVERS, name, replace(SOLVERS[name], efforts=efforts))
     file = tmp_path / "bench.json"
 
     def run(*words: str):
@@ -50,14 +56,19 @@ def test_the_rows_have_the_promised_keys_and_compare_with_geomloss(bench, capsys
     code, rows = bench("--cases", "tiny", "tiny-batch")
     assert code == 0
     assert all({key: type(row[key]) for key in row} == KEYS for row in rows)
-    methods = ["ours", BASE, "geomloss-0.95", "pot"]
+    methods = ["ours", BASE, "geomloss", "pot"]
     for case in ("tiny", "tiny-batch"):
         mine = {row["method"]: row for row in rows if row["case"] == case}
-        assert [m for m in mine if m != "ott"] == methods
-        assert mine[BASE]["speedup_vs_geomloss"] == 1
+        assert [m for m in mine if m not in OPTIONAL] == methods
+        assert mine[BASE]["speedup_vs_geomloss"] == mine["ours"]["time_over_ours"] == 1
+        rough = [name for name, row in mine.items() if row["max_rel_error"] > GOAL]
+        assert rough == [BASE, "geomloss"]  # at a scaling of 0.9, its dearest here
+        assert (mine["geomloss"]["effort"], mine["pot"]["effort"]) == (0.9, 1000)
         assert mine["ours"]["max_rel_error"] < 1e-3 < mine[BASE]["max_rel_error"]
     shown = capsys.readouterr().out
     assert "1 thread of" in shown
+    (line,) = {x.split("  ")[0] for x in shown.splitlines() if "!" in x and "e-0" in x}
+    assert line == "geomloss"
     assert "FlashSinkhorn: measured on CUDA only" in shown
 
 
@@ -117,12 +128,14 @@ def test_the_plot_has_a_curve_for_each_solver_and_marks_the_tables_setting(tmp_p
     monkeypatch.setattr(plot, "_panel", lambda *words: panels.append(words[0]) or real(*words))
     monkeypatch.setattr(measure, "ROUND_S", 1e-9)
     exact, solvers = reference(TINY, *inputs(TINY, None)), ("ours", "geomloss")
-    methods = [method for name in solvers for method in sweep(TINY, name)]
+    methods = [method for name in solvers for method in sweep(name)]
     with limited(1):
         curves = [measure.measure(TINY, methods, exact, "tiny")]
     plot.draw(tmp_path / "a.png", curves, "1 thread")
     lines = panels[0].get_lines()
     assert [len(line.get_xdata()) for line in lines] == [len(TOLS), 1, len(SCALINGS), 1]
+    large = [line.get_ydata()[0] for line in lines[1::2]]
+    assert large[0] <= GOAL < large[1]  # GeomLoss's dearest, which is not exact enough
     assert (tmp_path / "a.png").stat().st_size > 10_000
 
 
@@ -157,18 +170,36 @@ def test_the_number_of_threads_outlives_our_solvers_first_run():
     assert shown.stdout.strip() == "1"
 
 
-def test_ott_jax_agrees_where_it_is_installed():
-    if reason := solvers.ott_missing(torch.device("cpu")):
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_a_peer_agrees_where_it_is_installed(name):
+    """At its dearest effort: the same cost, eps and self term."""
+    solver = SOLVERS[name]
+    if reason := solver.missing(torch.device("cpu")):
         pytest.skip(reason)
     for case in (TINY, BATCH):
         x0, y = inputs(case, None)
-        found = solvers.ott(x0, y, case.blur, 1e-5)
-        assert_close(found.double(), reference(case, x0, y).v[0], rtol=0, atol=1e-3)
+        found = solver.solve(x0, y, case.blur, solver.efforts[-1])
+        assert_close(
+            found.double(), reference(case, x0, y).v[0], rtol=0, atol=5e-3
+        )  # MDOT-TNT smooths marginals
+
+
+def test_a_peer_stands_at_its_cheapest_effort_within_the_goal():
+    exact = reference(TINY, *inputs(TINY, None))
+    with limited(1):
+        method = measure.at_goal(TINY, "pot", exact)
+        cheaper = [m for m in sweep("pot") if m.effort < method.effort]
+        errors = {m.effort: measure.Measurement(TINY, m) for m in (*cheaper, method)}
+        for one in errors.values():
+            measure._pass_along(one, exact)
+    assert cheaper
+    assert all(errors[m.effort].max_rel_error > GOAL for m in cheaper)
+    assert errors[method.effort].is_within_goal
 
 
 def test_peers_can_be_left_out(bench, capsys):
     code, rows = bench("--cases", "tiny", "--solvers", "ours")
     assert code == 0
-    assert [row["method"] for row in rows] == ["ours", BASE, "geomloss-0.95"]
+    assert [row["method"] for row in rows] == ["ours", BASE, "geomloss"]
     assert bench("--cases", "tiny", "--solvers", "pott")[0] == 1
     assert "unknown solver of the benchmark 'pott'" in capsys.readouterr().err

@@ -59,6 +59,7 @@ CASES = {
     "2d-blur0.05": Case("8gaussians", 256, 0.05, 0.3, 10, 0.80),
     "mnist": Case("mnist", 256, 1.0, 0.2, 5, 0.85),
     "cifar10": Case("cifar10", 128, 2.0, 0.2, 5, 0.80),
+    "2d-1024": Case("8gaussians", 1024, 0.5, 0.3, 10, 0.80),
     "2d-large": Case("8gaussians", 4096, 0.5, 0.3, 10, 0.80),
     "2d-batch": Case("8gaussians", 256, 0.5, 0.3, 10, 0.80, batch=64),
 }

@@ -16,7 +16,7 @@ from nsgf.ops.bench.solvers import SOLVERS
 from nsgf.report.style import DPI, FONT, GREY, SMALL, look
 
 PANEL, HEIGHT = 3.6, 3.5  # inches
-MARKERS = "os^Dvp"
+MARKERS = "os^Dvp*hXP"
 APART = 0.1  # decades between two labelled points of a curve
 
 
@@ -47,7 +47,7 @@ def _panel(axes: Axes, measured: Sequence[Measurement]) -> None:
     axes.margins(0.12)
     axes.grid(which="major", color="#e6e6e6", linewidth=0.5)
     axes.tick_params(which="both", length=2, width=0.5, color=GREY, left=True, bottom=True)
-    legend = axes.legend(fontsize=SMALL, frameon=False, title="large: the table's setting")
+    legend = axes.legend(fontsize=SMALL, frameon=False, title="large: the table's effort")
     legend.get_title().set_fontsize(SMALL)
 
 
@@ -57,7 +57,8 @@ def _curve(axes: Axes, name: str, points: Sequence[Measurement]) -> None:
     at = {m.method.effort: (m.ms_per_velocity, m.max_rel_error) for m in points}
     label = f"{solver.label} ({solver.dial})"
     axes.plot(*zip(*at.values(), strict=True), linewidth=1.1, markersize=3.5, label=label, **style)
-    default = solver.effort(points[0].case)
+    within = [m.method.effort for m in points if m.is_within_goal]
+    default = within[0] if within else points[-1].method.effort
     axes.plot(*at[default], markersize=7, **style)
     corner = {"xytext": (4, 4), "ha": "left", "va": "bottom"}  # of points, where curves lie close
     if rank % 4 >= 2:

@@ -14,9 +14,9 @@ from nsgf.engine import provenance
 from nsgf.engine.code import code_of
 from nsgf.errors import NsgfError
 from nsgf.ops.bench.cases import CASES, SEED, Case, inputs, reference
-from nsgf.ops.bench.measure import FOOT, measure, notes, rows, text
+from nsgf.ops.bench.measure import FOOT, measure, notes, rows, table_methods, text
 from nsgf.ops.bench.plot import draw
-from nsgf.ops.bench.solvers import SOLVERS, sweep, table_methods
+from nsgf.ops.bench.solvers import SOLVERS, sweep
 from nsgf.private import redact
 from nsgf.registry import DATASETS, lookup
 
@@ -62,9 +62,9 @@ def compare(
     for name, case in chosen.items():
         try:
             exact = reference(case, *(points.to(where) for points in inputs(case, data)))
-            measured = measure(case, table_methods(case, able), exact, f"bench {name}")
+            measured = measure(case, table_methods(case, able, exact), exact, f"bench {name}")
             if plot and name in CURVES:
-                several = [method for solver in able for method in sweep(case, solver)]
+                several = [method for solver in able for method in sweep(solver)]
                 curves.append(measure(case, several, exact, f"curves {name}"))
         except NsgfError as error:
             print(f"left out: case {name}: {error.what}; {error.mend}")

@@ -20,6 +20,7 @@ from nsgf.ot.coupling import half_squared_distance
 from nsgf.ot.sinkhorn import DEFAULT_BACKEND, velocity
 
 BASE = "geomloss-paper"  # what speeds are compared with
+GOAL = 1e-3  # largest relative error of a velocity at which solvers are compared
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Solver:
     Attributes:
         label: for people. dial: what its effort is called.
         solve: a backend of `nsgf.ot.velocity`, or a function (x, y, blur, effort) to v.
-        efforts: of the sweep. default: of the table; None for the paper's own scaling.
+        efforts: from the cheapest to the dearest.
         missing: why it cannot run on a device, or None.
     """
 
@@ -37,12 +38,7 @@ class Solver:
     dial: str
     solve: str | Callable[[Tensor, Tensor, float, float], Tensor]
     efforts: tuple[float, ...]
-    default: float | None
     missing: Callable[[torch.device], str | None] = lambda device: None
-
-    def effort(self, case: Case) -> float:
-        """The effort at which the table shows it."""
-        return case.paper_scaling if self.default is None else self.default
 
 
 @dataclass(frozen=True)
@@ -77,26 +73,78 @@ class Method:
 # Peers that are no backend of ours: v = T_xy - T_xx from row-normalised plans, x's shape and dtype.
 
 
+Project = Callable[[Tensor, Tensor], Tensor]  # x, y float64 to the projection T_xy(x), x's shape
+
+
+def _from(project: Project, x: Tensor, y: Tensor) -> Tensor:
+    """v by a solver of single problems, which works in float64, the habit of all these."""
+    if x.dim() == 3:
+        return torch.stack([_from(project, *pair) for pair in zip(x, y, strict=True)])
+    wide = x.double()
+    return (project(wide, y.double()) - project(wide, wide)).to(x.dtype)
+
+
+def _uniform(cost: Tensor) -> tuple[Tensor, Tensor]:
+    return tuple(cost.new_full((size,), 1 / size) for size in cost.shape)
+
+
 def pot(x: Tensor, y: Tensor, blur: float, iterations: float) -> Tensor:
     """POT's Sinkhorn in the log domain, with its own stopping rule (a threshold of 1e-9).
 
-    It works in float64, its habit: in float32 that threshold lies below rounding, and every problem
-    takes all its iterations.
+    In float32 that threshold lies below rounding, and every problem takes all its iterations.
     """
-    if x.dim() == 3:
-        return torch.stack([pot(*pair, blur, iterations) for pair in zip(x, y, strict=True)])
 
     def project(x: Tensor, y: Tensor) -> Tensor:
         cost = half_squared_distance(x, y)
-        a, b = (cost.new_full((size,), 1 / size) for size in cost.shape)
         options = {"method": "sinkhorn_log", "numItermax": int(iterations)}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it says that it did not converge: its error shows it
-            plan = ot.sinkhorn(a, b, cost, blur**2, **options)
+        plan = ot.sinkhorn(*_uniform(cost), cost, blur**2, **options)
         return plan / plan.sum(1, keepdim=True) @ y
 
-    wide = x.double()
-    return (project(wide, y.double()) - project(wide, wide)).to(x.dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that it did not converge: its error shows it
+        return _from(project, x, y)
+
+
+def mdot(x: Tensor, y: Tensor, blur: float, power: float) -> Tensor:
+    """MDOT-TNT's truncated Newton steps; its dial is the power p of its stopping rule."""
+    from mdot_tnt.mdot import mdot as solve
+
+    def project(x: Tensor, y: Tensor) -> Tensor:
+        cost = half_squared_distance(x, y)
+        largest = float(cost.max())
+        gamma = largest / blur**2  # it wants costs up to 1
+        v = solve(*_uniform(cost), cost / largest, gamma, p=power)[1]
+        return torch.softmax(v - cost * (gamma / largest), 1) @ y
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _from(project, x, y)
+
+
+def regot(name: str, x: Tensor, y: Tensor, blur: float, tol: float) -> Tensor:
+    """A solver of RegOT by its name, in C++; its dial is the norm of the gradient."""
+    import regot as library
+
+    solve = getattr(library, f"sinkhorn_{name}")
+
+    def project(x: Tensor, y: Tensor) -> Tensor:
+        cost = half_squared_distance(x, y)
+        a, b = (mass.numpy() for mass in _uniform(cost))
+        plan = torch.tensor(solve(cost.numpy(), a, b, blur**2, tol, MOST).plan)
+        return plan / plan.sum(1, keepdim=True) @ y
+
+    return _from(project, x, y)
+
+
+def _installed(module: str) -> Callable[[torch.device], str | None]:
+    """For what runs on a CPU where `module` is installed."""
+
+    def missing(device: torch.device) -> str | None:
+        if device.type != "cpu":
+            return "measured on a CPU only"
+        return None if importlib.util.find_spec(module) else f"{module} is not installed"
+
+    return missing
 
 
 def ott(x: Tensor, y: Tensor, blur: float, threshold: float) -> Tensor:
@@ -148,32 +196,33 @@ def _on_cuda(module: str) -> Callable[[torch.device], str | None]:
 
 
 TOLS = (1.0, 1e-1, 1e-2, 1e-3)  # below, float32 is the limit
-SCALINGS = (0.5, 0.8, 0.9, 0.95, 0.99)
-ITERATIONS, THRESHOLDS = (10, 30, 100, 300, 1000), (1e-1, 1e-2, 1e-3, 1e-4)
-KEOPS, FLASH = _on_cuda("pykeops"), _on_cuda("flash_sinkhorn")
+SCALINGS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
+ITERATIONS, THRESHOLDS = (10, 30, 100, 300, 1000, 3000), (1e-1, 1e-2, 1e-3, 1e-4)
+GRADIENTS, POWERS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6), (1.0, 1.5, 2.0, 2.5, 3.0)
+MOST = 1000  # iterations of RegOT
+KEOPS, FLASH, REGOT = _on_cuda("pykeops"), _on_cuda("flash_sinkhorn"), _installed("regot")
 SOLVERS = {
-    "ours": Solver("ours", "tol", DEFAULT_BACKEND, TOLS, 1e-3),
-    "geomloss": Solver("GeomLoss", "scaling", "geomloss", SCALINGS, None),
-    "pot": Solver("POT", "iterations", pot, ITERATIONS, 1000),
-    "ott": Solver("OTT-JAX", "threshold", ott, THRESHOLDS, 1e-3, ott_missing),
-    "geomloss-online": Solver(
-        "GeomLoss, KeOps", "scaling", "geomloss-online", SCALINGS, None, KEOPS
-    ),
-    "flash-sinkhorn": Solver("FlashSinkhorn", "tol", "flash-sinkhorn", TOLS, 1e-3, FLASH),
+    "ours": Solver("ours", "tol", DEFAULT_BACKEND, TOLS),
+    "geomloss": Solver("GeomLoss", "scaling", "geomloss", SCALINGS),
+    "mdot-tnt": Solver("MDOT-TNT", "power", mdot, POWERS, _installed("mdot_tnt")),
+    **{
+        f"regot-{name}": Solver(
+            f"RegOT {name}", "gradient", functools.partial(regot, name), GRADIENTS, REGOT
+        )
+        for name in ("ssns", "lbfgs_dual", "splr")
+    },
+    "pot": Solver("POT", "iterations", pot, ITERATIONS),
+    "ott": Solver("OTT-JAX", "threshold", ott, THRESHOLDS, ott_missing),
+    "geomloss-online": Solver("GeomLoss, KeOps", "scaling", "geomloss-online", SCALINGS, KEOPS),
+    "flash-sinkhorn": Solver("FlashSinkhorn", "tol", "flash-sinkhorn", TOLS, FLASH),
 }
 
 
-def table_methods(case: Case, solvers: list[str]) -> list[Method]:
-    """What the table compares; GeomLoss stands twice."""
-    names = [BASE if name == "geomloss" else name for name in solvers]
-    efforts = [SOLVERS[name].effort(case) for name in solvers]
-    found = list(map(Method, names, solvers, efforts))
-    at = names.index(BASE) + 1
-    return [*found[:at], Method("geomloss-0.95", "geomloss", 0.95), *found[at:]]
+def paper(case: Case) -> Method:
+    """GeomLoss at the paper's scaling, what speeds are compared with."""
+    return Method(BASE, "geomloss", case.paper_scaling)
 
 
-def sweep(case: Case, name: str) -> list[Method]:
-    """One solver at several efforts, its default among them."""
-    solver = SOLVERS[name]
-    efforts = sorted({*solver.efforts, solver.effort(case)})
-    return [Method(name, name, effort) for effort in efforts]
+def sweep(name: str) -> list[Method]:
+    """One solver at all its efforts, from the cheapest on."""
+    return [Method(name, name, effort) for effort in SOLVERS[name].efforts]
