@@ -172,16 +172,14 @@ def test_the_number_of_threads_outlives_our_solvers_first_run():
 
 @pytest.mark.parametrize("name", OPTIONAL)
 def test_a_peer_agrees_where_it_is_installed(name):
-    """At its dearest effort: the same cost, eps and self term."""
+    """At its dearest effort: the same cost, eps and self term. MDOT-TNT smooths marginals."""
     solver = SOLVERS[name]
     if reason := solver.missing(torch.device("cpu")):
         pytest.skip(reason)
     for case in (TINY, BATCH):
         x0, y = inputs(case, None)
         found = solver.solve(x0, y, case.blur, solver.efforts[-1])
-        assert_close(
-            found.double(), reference(case, x0, y).v[0], rtol=0, atol=5e-3
-        )  # MDOT-TNT smooths marginals
+        assert_close(found.double(), reference(case, x0, y).v[0], rtol=0, atol=5e-3)
 
 
 def test_a_peer_stands_at_its_cheapest_effort_within_the_goal():
