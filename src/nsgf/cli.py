@@ -99,7 +99,7 @@ def _watch(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("sinkhorn",), help="what to measure")
+    parser.add_argument("what", choices=("sinkhorn", "random"), help="what to measure")
     parser.add_argument("--json", type=Path, help="where to write the rows")
     parser.add_argument("--plot", type=Path, help="where to draw error against time, .png or .pdf")
     parser.add_argument("--threads", type=int, default=1, help="for every library (default: 1)")
@@ -129,7 +129,7 @@ COMMANDS: dict[str, tuple[str, str, Setup]] = {
     "timeline": ("nsgf.ops.timeline", "when each job of a run ran", _preset),
     "publish": ("nsgf.ops.publish", "copy small results to results/published", _preset),
     "crate": ("nsgf.ops.crate.run", "export a finished run as an RO-Crate", _crate),
-    "bench": ("nsgf.ops.bench.run", "measure solvers side by side", _bench),
+    "bench": ("nsgf.ops.bench.run", "measure ours and others side by side", _bench),
     "schema": ("nsgf.ops.schema", "write the JSON schema of presets", _schema),
 }
 

@@ -1,29 +1,43 @@
-"""`nsgf bench sinkhorn`: solvers of the Sinkhorn velocity, side by side on the same inputs."""
+"""`nsgf bench`: what we write beside what others do, on the same inputs in one run."""
 
 import contextlib
 import importlib.util
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from nsgf.errors import NsgfError
 from nsgf.threads import set_threads
 
 
-def run(what: str, threads: int, **options) -> None:
-    """Measure, print a table for each case, and write what is asked for.
+def run(what: str, threads: int, json: Path | None, device: str, **options) -> None:
+    """Measure, print tables, and write what is asked for.
 
     Args:
-        what: the benchmark, "sinkhorn".
+        what: the benchmark, "sinkhorn" or "random".
         threads: for every library, count.
-        options: as `nsgf.ops.bench.sinkhorn.compare` takes them.
+        json: where to write the rows.
+        device: cpu, cuda or auto.
+        options: further ones of `nsgf.ops.bench.sinkhorn.compare`.
 
     Raises:
-        NsgfError: a bad number of threads, or as `compare`.
+        NsgfError: a bad number of threads, options that the benchmark does not have, or as
+            `compare`.
     """
-    with limited(threads):
-        from nsgf.ops.bench.sinkhorn import compare  # libraries read their number of threads here
+    given = sorted(name for name in ("plot", "cases", "solvers") if options[name])
+    if what == "random" and given:
+        raise NsgfError(
+            f"bench random has no option --{given[0]}", "give --json, --threads, --device alone"
+        )
+    with limited(threads):  # libraries read their number of threads when they are imported
+        if what == "random":
+            from nsgf.ops.bench import numbers
 
-        compare(threads, **options)
+            numbers.compare(threads, json, device)
+        else:
+            from nsgf.ops.bench import sinkhorn
+
+            sinkhorn.compare(threads, json=json, device=device, **options)
 
 
 @contextlib.contextmanager
