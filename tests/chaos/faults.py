@@ -113,9 +113,11 @@ def fill_disk(run: Run, _: random.Random) -> Hit | None:
 
 def cut_artefact(run: Run, draw: random.Random) -> Hit | None:
     """A finished file loses its second half while nothing runs; the gate must name it."""
-    if not (found := _finished(run)):
+    if not _finished(run):
         return None
     run.stop()
+    if not (found := _finished(run)):  # Snakemake has removed what a stopped job left
+        return None
     path = draw.choice(found)
     _cut(path)
     run.pass_gate(path)
