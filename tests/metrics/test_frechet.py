@@ -54,7 +54,10 @@ def test_moments_of_features_far_from_zero_keep_their_covariance():
 @few
 def test_a_set_is_at_distance_zero_from_itself(seed):
     x = gaussian(seed)
-    assert distance(x, x) == pytest.approx(0, abs=1e-10 * (1 + np.trace(moments(x).cov)))
+    # The root of an eigenvalue of cov^2 is exact to the root of its rounding: where cov is nearly
+    # singular that is far above rounding itself.
+    rounding = np.finfo(np.float64).eps ** 0.5 * np.trace(moments(x).cov)
+    assert 0 <= distance(x, x) <= x.shape[1] * rounding
 
 
 @given(seeds, seeds)
