@@ -173,7 +173,8 @@ def _finished(run: Run) -> list[Path]:
 
 
 def _kept(run: Run) -> list[Path]:
-    return [p for p in run.checkout.state("*/*") if p.name != "lock" and p.stat().st_size > 1]
+    kept = (p for p in run.checkout.state("*/**/*") if p.is_file() and p.name != "lock")
+    return [p for p in kept if p.stat().st_size > 1]
 
 
 def _cut(path: Path) -> None:
