@@ -9,6 +9,7 @@ from nsgf.errors import NsgfError
 from nsgf.flows import sinkhorn_flow
 from nsgf.ot import geomloss_backend, newton, velocity
 from nsgf.ot.coupling import couple, half_squared_distance
+from nsgf.ot.error import first_goal
 from tests.laws.clouds import CLOSE, TOL, both, cloud
 
 
@@ -18,7 +19,9 @@ from tests.laws.clouds import CLOSE, TOL, both, cloud
 def test_plan_and_velocity_are_those_of_pots_sinkhorn(blur, n, m, dtype):
     x, y = cloud(n, 4), cloud(m, 5) + 1
     plan, inner = (pots_plan(a, b, blur) for a, b in ((x, y), (x, x)))
-    found = newton.solve(half_squared_distance(x, y)[None].to(dtype), blur**2, TOL[dtype])
+    found = newton.solve(
+        half_squared_distance(x, y)[None].to(dtype), blur**2, first_goal(TOL[dtype], x[:1])
+    )
     assert_close(found.plan[0].double(), plan, **CLOSE[dtype])
     v = velocity(x.to(dtype), y.to(dtype), blur, TOL[dtype]).v
     assert_close(v.double(), plan @ y - inner @ x, **CLOSE[dtype])
@@ -35,7 +38,7 @@ def test_a_slow_geomloss_comes_close():
     x, y = cloud(24, 6), cloud(20, 7) + 1
     slow = velocity(x, y, 1.0, backend="geomloss", scaling=0.999)
     exact = velocity(x, y, 1.0, 1e-9)
-    assert slow.converged
+    assert slow.error < 0.05
     assert_close(slow.v, exact.v, rtol=0, atol=1e-3)
     assert_close(slow.energy, exact.energy, rtol=0, atol=1e-7)
 
@@ -43,7 +46,7 @@ def test_a_slow_geomloss_comes_close():
 def test_rows_of_a_plan_are_exact_whatever_the_potential():
     x, y, g = cloud(8, 8, batch=1), cloud(6, 9, batch=1), cloud(1, 10, 6)
     plan = couple(x, torch.ones_like(y), g, 0.5)
-    assert_close(plan.projection, torch.ones_like(x))  # rows sum to one
+    assert_close(x + plan.displacement, torch.ones_like(x))  # rows sum to one
     assert plan.marginal_error > 0.01  # columns do not, and it says so
 
 
@@ -85,7 +88,7 @@ def test_what_does_not_fit_is_refused(x, y, settings, says):
 def test_a_backend_of_fixed_effort_is_flagged_and_not_refused():
     step = velocity(cloud(32, 21), cloud(32, 22) + 3, 0.1, backend="geomloss", scaling=0.5)
     assert not step.converged
-    assert step.marginal_error > 1e-3
+    assert step.error > 0.05
     assert step.iterations is None
     assert step.potential is None
 

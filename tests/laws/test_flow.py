@@ -25,7 +25,7 @@ def test_the_flow_takes_eulers_steps_down_to_its_target(batch, dtype):
     flow = sinkhorn_flow(x, y, 0.5, ETA, 10)
     assert flow.converged
     assert flow.x.shape == flow.v.shape == (10, *x.shape)
-    assert flow.divergence.shape == flow.marginal_error.shape == (10, *x.shape[:-2])
+    assert flow.divergence.shape == flow.error.shape == (10, *x.shape[:-2])
     assert torch.equal(flow.x[0], x)
     ends = torch.cat([flow.x[1:], flow.end[None]])
     assert_close(ends, flow.x + ETA * flow.v, rtol=0, atol=0)

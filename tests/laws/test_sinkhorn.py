@@ -79,7 +79,7 @@ def test_small_blur_gives_the_optimal_assignment(m, dtype):
     x, y = cloud(16, 6, dtype=dtype), cloud(m, 7, dtype=dtype) + 3
     plan = ot.emd([], [], half_squared_distance(x, y).double().numpy())
     target = (16 * torch.from_numpy(plan)).to(dtype) @ y
-    assert_close(solved(x, y, 0.01).v, target - x, rtol=0, atol=1e-5)
+    assert_close(solved(x, y, 0.01).v, target - x, **CLOSE[dtype])
 
 
 @both
@@ -153,6 +153,6 @@ def test_clouds_far_from_the_origin_lose_no_digits(d, apart):
     x = cloud(24, 21, d, dtype=torch.float32) + 1e4
     y = cloud(24, 22, d, dtype=torch.float32) - (1e4 if apart else -1e4)
     exact, found = solved(x.double(), y.double(), 0.5), solved(x, y, 0.5)
-    one_ulp = 2.0**-10  # of the points themselves
-    assert_close(found.v.double(), exact.v, rtol=0, atol=2 * one_ulp)
-    assert_close(found.energy, exact.energy, rtol=1e-6, atol=2 * one_ulp)
+    speed = float(exact.v.abs().max())
+    assert_close(found.v.double(), exact.v, rtol=0, atol=TOL[torch.float32] * speed)
+    assert_close(found.energy, exact.energy, rtol=1e-6, atol=1e-4)

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from nsgf.errors import NotConverged, NsgfError
 from nsgf.ot import flash_sinkhorn_backend, velocity
+from nsgf.ot.error import first_goal
 from nsgf.rng import stream
 
 
@@ -64,7 +65,7 @@ def test_it_is_asked_for_half_the_squared_distance_without_debiasing_to_a_tolera
         "debias": False,
         "potentials": True,
         "backend": "symmetric",
-        "threshold": 1e-3 * 0.25 / 2,
+        "threshold": float(first_goal(1e-3, torch.empty(1))) * 0.25 / 2,
         "inner_iterations": flash_sinkhorn_backend.CHECK_EVERY,
         "allow_tf32": False,
     }

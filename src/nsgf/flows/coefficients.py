@@ -68,8 +68,8 @@ class Writer:
     def put(self, first: int, ends: Sequence[Minibatch]) -> tuple[Tensor, Tensor, float]:
         """Solve and store the flows of minibatches `first`, `first` + 1, ...
 
-        Returns: divergences and marginal errors, (T, B) each, and the largest relative error of a
-        step's velocities that storing them caused, measured on the first minibatch.
+        Returns: divergences and velocities' errors, (T, B) each, and the largest relative error of
+        a step's velocities that storing them caused, measured on the first minibatch.
         """
         flow, device = self._stage.flow, pick(self._stage.compute.device)
         x0, y = (torch.stack([getattr(e, s) for e in ends]).to(device) for s in ("x0", "y"))
@@ -89,7 +89,7 @@ class Writer:
             loss = max(loss, float((now - stored - exact).norm() / exact.norm().clamp_min(1e-30)))
             stored = now
             divergence.append(step.divergence)
-            error.append(step.marginal_error)
+            error.append(step.error)
         for k, (end, states) in enumerate(zip(ends, rows, strict=True)):
             self._store(first + k, end, states)
         return torch.stack(divergence), torch.stack(error), loss

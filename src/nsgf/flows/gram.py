@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nsgf.errors import NsgfError
 from nsgf.ot.coupling import from_gram
+from nsgf.ot.error import Bound, finer_goal, first_goal, relative, speed
 from nsgf.ot.newton import solve, solve_symmetric
 from nsgf.ot.schedule import Solution
 from nsgf.ot.sinkhorn import demand
@@ -31,14 +32,14 @@ class GramStep:
         within: row-normalised plan of the particles with themselves, (B, n, n), or None where it is
             the identity to rounding.
         divergence: S(x, y), float64, (B,), data units squared.
-        marginal_error: of the worse of the two plans, float64, (B,).
+        error: of the velocity, as in `nsgf.ot.Velocity`, float64, (B,).
         iterations: passes over a matrix, worst problem.
     """
 
     across: Tensor
     within: Tensor | None
     divergence: Tensor
-    marginal_error: Tensor
+    error: Tensor
     iterations: int
 
     def moved(self, x: Tensor, amount: float) -> Tensor:
@@ -61,7 +62,7 @@ def gram_flow(
     """The plans along a flow from x0 (B, n, d) to y (B, m, d); arguments as in `sinkhorn_flow`.
 
     Raises:
-        NotConverged: a step's marginal error stayed above tol, and `flag` is off.
+        NotConverged: a velocity's error stayed above tol, and `flag` is off.
         NsgfError: a coordinate is nan or infinite.
     """
     eps, eta = blur**2, step_size
@@ -73,38 +74,80 @@ def gram_flow(
     apart = (to - at).double().square().sum((-1, -2)) / 2
     x0, y = x0 - to, y - at
     xx, xy, yy = x0 @ x0.mT, x0 @ y.mT, y @ y.mT
-    squares = yy.diagonal(dim1=-2, dim2=-1)
-    target = _with_itself(yy, eps, tol)
-    constant = target.f.mean(-1)
-    start = None
+    fine = first_goal(tol, x0)
+    constant, start = _with_itself(yy, eps, fine).f.mean(-1), None
     for k in range(n_steps):
-        norms = xx.diagonal(dim1=-2, dim2=-1)
-        across = solve(from_gram(norms, squares, xy), eps, tol, start)
-        start = (1 - eta) * across.g
-        within = _with_itself(xx, eps, tol)
-        error = torch.maximum(across.error, within.error)
-        if not flag:
-            demand(torch.maximum(error, target.error), tol)
-        energy = across.f.mean(-1) + across.g.mean(-1) - within.f.mean(-1)
+        shrunk = (1 - eta) ** (2 * k) * apart
+        within = _with_itself(xx, eps, fine)
         leaves = 1 - within.plan.diagonal(dim1=-2, dim2=-1)
+        rests = bool((leaves <= torch.finfo(xx.dtype).eps).all())
+        here = _Products(xx, xy, yy, None if rests else within.plan)
+        across, error = here.solved(eps, tol, shrunk, start, within)
+        start = (1 - eta) * across.g
+        if not flag:
+            demand(error, tol)
+        energy = across.f.mean(-1) + across.g.mean(-1) - within.f.mean(-1)
         step = GramStep(
             across=across.plan,
-            within=within.plan if bool((leaves > torch.finfo(xx.dtype).eps).any()) else None,
-            divergence=energy - constant + (1 - eta) ** (2 * k) * apart,
-            marginal_error=error,
+            within=here.within,
+            divergence=energy - constant + shrunk,
+            error=error,
             iterations=across.iterations + within.iterations,
         )
         yield step
         if k + 1 < n_steps:
-            pulled = step.across @ yy
-            cross = step.moved(xy, eta) @ step.across.mT
-            kept = step.moved(step.moved(xx, eta).mT, eta)
-            xx = kept + eta * (cross + cross.mT) + eta**2 * (pulled @ step.across.mT)
-            xy = step.moved(xy, eta).add_(pulled, alpha=eta)
+            xx, xy = here.moved(step, eta)
 
 
-def _with_itself(gram: Tensor, eps: float, tol: float) -> Solution:
+class _Products:
+    """Inner products at one state, and those with the projections of its particles.
+
+    Args:
+        xx, xy, yy: between particles (B, n, n), particles and targets (B, n, m), targets.
+        within: the plan of the particles with themselves, None for the identity.
+    """
+
+    def __init__(self, xx: Tensor, xy: Tensor, yy: Tensor, within: Tensor | None):
+        self._xx, self._xy, self._yy, self.within = xx, xy, yy, within
+        self._sx = xx if within is None else within @ xx  # <S x, x>
+
+    def solved(
+        self, eps: float, tol: float, apart: Tensor, start: Tensor | None, within: Solution
+    ) -> tuple[Solution, Tensor]:
+        """The plan to the targets and the velocity's error, (B,); finer goals if the first fail."""
+        norms, squares = (g.diagonal(dim1=-2, dim2=-1) for g in (self._xx, self._yy))
+        cost, kept = from_gram(norms, squares, self._xy), norms
+        if self.within is not None:
+            kept = (self._sx * self.within).sum(-1)  # |S x|^2
+        itself = Bound.of(within.plan, eps, (kept, norms, norms), within.error, symmetric=True)
+        size, fine = norms.mean(-1) + squares.mean(-1), first_goal(tol, cost)
+        for last in (False, True):
+            across = solve(cost, eps, fine, start)
+            self._py = across.plan @ self._yy  # <P y, y>
+            self._px = across.plan @ self._xy.mT  # <P y, x>
+            pulled = (self._py * across.plan).sum(-1)  # |P y|^2
+            both = self._px.diagonal(dim1=-2, dim2=-1)  # <P y, S x>
+            if self.within is not None:
+                both = (self._px * self.within).sum(-1)
+            found = (pulled, norms, squares), across.error
+            bounds = [Bound.of(across.plan, eps, *found), itself]
+            squared = pulled - 2 * both + kept + 2 * apart.unsqueeze(-1)
+            speeds = speed(squared, size)
+            error = relative(bounds, speeds)
+            if last or bool((error <= tol).all()):
+                return across, error
+            fine, start = finer_goal(tol / 3 * speeds, bounds), across.g
+
+    def moved(self, step: GramStep, eta: float) -> tuple[Tensor, Tensor]:
+        """<x, x> and <x, y> after a step; `solved` comes before."""
+        cross = step.moved(self._px.mT, eta)
+        kept = step.moved((self._xx - eta * self._sx).mT, eta)
+        xx = kept + eta * (cross + cross.mT) + eta**2 * (self._py @ step.across.mT)
+        return xx, step.moved(self._xy, eta).add_(self._py, alpha=eta)
+
+
+def _with_itself(gram: Tensor, eps: float, fine: Tensor) -> Solution:
     norms = gram.diagonal(dim1=-2, dim2=-1)
     cost = from_gram(norms, norms, gram)
     cost.diagonal(dim1=-2, dim2=-1).zero_()  # rounding leaves some
-    return solve_symmetric(cost, eps, tol)
+    return solve_symmetric(cost, eps, fine)

@@ -43,8 +43,8 @@ class Writer:
     def put(self, first: int, ends: Sequence[Minibatch]) -> tuple[Tensor, Tensor, float]:
         """Solve and store the flows of minibatches `first`, `first` + 1, ...
 
-        Returns: divergences and marginal errors, (T, B) each, and the largest relative error of a
-        step's velocities that storing them caused.
+        Returns: divergences and velocities' errors, (T, B) each, and the largest relative error of
+        a step's velocities that storing them caused.
         """
         flow = trajectories(self._stage, ends)
         x, v = self._arrays
@@ -53,7 +53,7 @@ class Writer:
         stored = torch.from_numpy(v[first : first + len(ends)].astype(np.float32)).transpose(0, 1)
         exact = flow.v.cpu()
         error = (stored - exact).norm(dim=(-2, -1)) / exact.norm(dim=(-2, -1)).clamp_min(1e-30)
-        return flow.divergence, flow.marginal_error, float(error.max())
+        return flow.divergence, flow.error, float(error.max())
 
     def flush(self) -> None:
         """Make all that was put lasting."""

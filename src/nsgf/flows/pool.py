@@ -4,7 +4,7 @@ A pool on disk is a list of shards, each a folder; what lies in it is the matter
 (`nsgf.flows.points`, `nsgf.flows.coefficients`), except for
 
 flow.json         storage, steps, step_size, number of the first minibatch, random streams
-divergence.csv    batch, step, divergence, marginal_error
+divergence.csv    batch, step, divergence, error
 
 The arrays are memory-mapped: training reads just the rows that it draws. Every minibatch has its
 own random stream, so a pool's content does not depend on how it is cut into shards.
@@ -25,7 +25,7 @@ from nsgf.data.problem import Problem
 from nsgf.registry import SHARD_META, STORAGES, Storage, lookup, module_of
 from nsgf.rng import Stream
 
-CURVE_HEADER = "batch,step,divergence,marginal_error\n"
+CURVE_HEADER = "batch,step,divergence,error\n"
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def batches_of_shard(batches: int, shards: int, shard: int) -> range:
     return range(batches * shard // shards, batches * (shard + 1) // shards)
 
 
-def curve_rows(batch: int, divergence: Tensor, marginal_error: Tensor) -> Iterator[str]:
+def curve_rows(batch: int, divergence: Tensor, error: Tensor) -> Iterator[str]:
     """Lines of divergence.csv for one minibatch; both tensors are (T,)."""
-    for k, (s, e) in enumerate(zip(divergence, marginal_error, strict=True)):
+    for k, (s, e) in enumerate(zip(divergence, error, strict=True)):
         yield f"{batch},{k},{float(s):.6g},{float(e):.6g}\n"

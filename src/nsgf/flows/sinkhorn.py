@@ -24,7 +24,7 @@ class Trajectory:
         v: velocity at each state, (T, ..., n, d), data units per unit flow time.
         end: the state after the last step, (..., n, d).
         divergence: S(x_k, y), (T,) or (T, B), data units squared.
-        marginal_error: worst marginal error of each step, (T,) or (T, B).
+        error: of each velocity, as in `nsgf.ot.Velocity`, (T,) or (T, B).
         iterations: passes over a matrix that each step took; None if the backend does not tell.
         converged: whether every step's error was within tol.
     """
@@ -33,7 +33,7 @@ class Trajectory:
     v: Tensor
     end: Tensor
     divergence: Tensor
-    marginal_error: Tensor
+    error: Tensor
     iterations: tuple[int | None, ...]
     converged: bool
 
@@ -65,7 +65,7 @@ def sinkhorn_flow(
             solver only); by default in GRAM_FROM dimensions and more.
 
     Raises:
-        NotConverged: a step's marginal error stayed above tol.
+        NotConverged: a velocity's error stayed above tol.
         NsgfError: shapes or dtypes do not fit, there is no step, or `through_gram` is asked of
             another solver.
     """
@@ -92,18 +92,18 @@ def sinkhorn_flow(
         v=vs,
         end=x,
         divergence=torch.stack(divergences),
-        marginal_error=errors,
+        error=errors,
         iterations=iterations,
         converged=bool((errors <= tol).all()),
     )
 
 
 def _directly(x, y, blur, step_size, n_steps, *, tol, flag, **options):
-    """Velocity, divergence, marginal error and iterations at each state, from the states."""
+    """Velocity, divergence, error and iterations at each state, from the states."""
     start, constant = None, self_cost(y, blur, tol, flag=flag, **options) / 2
     for _ in range(n_steps):
         step = velocity(x, y, blur, tol, start=start, flag=flag, **options)
-        yield step.v, step.energy - constant, step.marginal_error, step.iterations
+        yield step.v, step.energy - constant, step.error, step.iterations
         if step.potential is not None:
             # Exact for eps -> 0: a geodesic's remaining displacement shrinks by this factor.
             start = (1 - step_size) * step.potential
@@ -119,7 +119,7 @@ def _through_gram(x, y, blur, step_size, n_steps, *, tol, flag, **_):
         yield (
             v.view(shape),
             step.divergence.reshape(shape[:-2]),
-            step.marginal_error.reshape(shape[:-2]),
+            step.error.reshape(shape[:-2]),
             step.iterations,
         )
         x = x + step_size * v

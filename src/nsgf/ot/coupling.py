@@ -6,23 +6,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nsgf.ot.error import Bound
+
 
 @dataclass(frozen=True)
 class Coupling:
     """The entropic plan between x and y, uniform weights, cost |x - y|^2 / 2.
 
     Attributes:
-        projection: barycentric projection T(x_i) = sum_j pi(j | i) y_j, x's shape.
+        displacement: T(x) - x with T(x_i) = sum_j pi(j | i) y_j, x's shape.
         cost: semi-dual value of W_eps, float64, (B,), data units squared.
         marginal_error: sum_j |sum_i pi_ij - 1/m|, the part of the mass that lies in the wrong
             columns (rows are exact by construction), float64, (B,).
+        bound: on the projection's error.
         iterations: passes over the cost or the plan, worst problem; None if the backend hides it.
         potential: on y, what `start` of the same backend takes, (B, m); None if it takes none.
     """
 
-    projection: Tensor
+    displacement: Tensor
     cost: Tensor
     marginal_error: Tensor
+    bound: Bound
     iterations: int | None = None
     potential: Tensor | None = None
 
@@ -37,15 +41,18 @@ def couple(x: Tensor, y: Tensor, g: Tensor, blur: float) -> Coupling:
         x: (B, n, d). y: (B, m, d). g: (B, m). All of one dtype.
         blur: square root of eps, data units.
     """
-    eps, m = blur**2, y.shape[-2]
+    eps, m, centre = blur**2, y.shape[-2], x.mean(-2, keepdim=True)
+    x, y = x - centre, y - centre
     logits = (g.unsqueeze(-2) - half_squared_distance(x, y)) / eps
     weights = torch.softmax(logits, -1)
-    columns = weights.mean(-2)
-    f = -eps * (torch.logsumexp(logits, -1) - math.log(m))
+    error = (weights.mean(-2) - 1 / m).abs().sum(-1).double()
+    projection, f = weights @ y, -eps * (torch.logsumexp(logits, -1) - math.log(m))
+    squares = [points.square().sum(-1) for points in (projection, x, y)]
     return Coupling(
-        projection=weights @ y,
+        displacement=projection - x,
         cost=(f.mean(-1) + g.mean(-1)).double(),
-        marginal_error=(columns - 1 / m).abs().sum(-1).double(),
+        marginal_error=error,
+        bound=Bound.of(weights, eps, squares, error),
     )
 
 

@@ -12,10 +12,11 @@ from torch.nn.functional import threshold_
 
 from nsgf.ot.coupling import half_squared_distance as half_squared_distance
 from nsgf.ot.schedule import (
+    FAR,
     LEAST,
+    LEAST_COLUMN,
+    LOST,
     MAX_CG,
-    PATIENCE,
-    REHEAT,
     RIDGE,
     RTOL,
     TINY,
@@ -41,27 +42,27 @@ def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) 
         g, level = start.to(**wide).clone(), torch.full((b,), eps, **wide)
     f, reduced = _absorb(cost, g)
     shift, soft, plan = torch.zeros_like(reduced[:, 0]), torch.empty_like(f), torch.empty_like(cost)
-    error, passes = torch.full((b,), 2.0, **wide), torch.ones(b, **wide)
-    active, left = torch.arange(b, device=cost.device), torch.full_like(passes, PATIENCE)
+    error, passes = torch.full((b,), LOST, **wide), torch.ones(b, **wide)
+    active = torch.arange(b, device=cost.device)
     for k in range(schedule.max_steps):
-        hot = level > eps
-        left -= (~hot).to(left.dtype)
-        goal = torch.where(left < 0, schedule.tol, schedule.fine).masked_fill(hot, 0.0)
-        now = level[active].unsqueeze(-1)
-        p, soft[active], error[active], change, count = _newton(
+        hot, now = level > eps, level[active]
+        goal = torch.where(hot, -1.0, schedule.fine)
+        plan[active], soft[active], error[active], change, count = _newton(
             reduced[active], shift[active], now, goal[active]
         )
-        plan[active] = p
         passes[active] += 1 + count
-        rests = ~hot & (error <= goal)
-        if bool(rests.all()):
+        going = error[active] > goal[active]
+        active, change, now = active[going], change[going], now[going]
+        if not len(active):
             break
-        change = change.clamp(-schedule.clip, schedule.clip)
-        shift[active] += change * now.to(change.dtype)
-        if k == 0 and start is not None:
-            # A step at eps would lead away from the path that is followed instead.
-            lost = error > WARM
-            shift[lost], level = 0, torch.where(lost, REHEAT * eps, level)
+        shift[active] += change.clamp(-schedule.clip, schedule.clip) * now.to(change.dtype)[:, None]
+        if k == 0 and start is not None and bool((error > WARM).any()):
+            lost = (
+                error > WARM
+            )  # its weakly coupled parts would come back far slower than from cold
+            g[lost], cold = _easy_start(cost[lost])
+            level[lost], shift[lost] = cold.clamp_min(eps), 0
+            f[lost], reduced[lost] = _absorb(cost[lost], g[lost])
         else:
             lower = hot & (error < schedule.follow)
             level = torch.where(lower, (level / schedule.halve).clamp_min(eps), level)
@@ -71,8 +72,7 @@ def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) 
                 g[arrived] += shift[arrived]
                 shift[arrived] = 0
                 f[arrived], reduced[arrived] = _absorb(cost[arrived], g[arrived])
-        active = torch.nonzero(~rests).squeeze(-1)
-    error[level > eps] = 2.0  # a plan for another eps
+    error[active] = LOST  # the plan is of another potential, if not of another eps
     return Solution(plan, f - soft, g + shift, error, int(passes.max()))
 
 
@@ -92,11 +92,11 @@ def _absorb(cost: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _newton(reduced: Tensor, shift: Tensor, level: Tensor, goal: Tensor):
-    """Plan, log-sum-exp of its rows, error, Newton step in units of level (k, 1), iterations."""
-    logits = (shift.unsqueeze(-2) - reduced) / level.to(reduced.dtype).unsqueeze(-1)
+    """Plan, log-sum-exp of its rows, error, Newton step in units of level (k, m), iterations."""
+    logits = (shift.unsqueeze(-2) - reduced) / level.to(reduced.dtype).view(-1, 1, 1)
     m = logits.shape[-1]
     plan = threshold_(torch.softmax(logits, -1), TINY[logits.dtype], 0)
-    soft = level * (torch.logsumexp(logits.double(), -1) - math.log(m))
+    soft = level.unsqueeze(-1) * (torch.logsumexp(logits.double(), -1) - math.log(m))
     col = plan.mean(-2)
     free = (col - plan.square().mean(-2)).clamp_min(0)
     r = 1 / m - col
@@ -107,7 +107,7 @@ def _newton(reduced: Tensor, shift: Tensor, level: Tensor, goal: Tensor):
 def _conjugate_gradients(p, col, free, r, going) -> tuple[Tensor, Tensor]:
     """Solve ((1 + RIDGE) diag(col) - P'P / n) d = r for the problems that are `going`."""
     (n, m), ridge = p.shape[-2:], RIDGE[p.dtype]
-    scale = 1 / (free + ridge * col + ridge**2 / m)
+    scale = 1 / (free + ridge * col.clamp_min(LEAST_COLUMN / m))
     goal = RTOL * r.abs().sum(-1)
     d, z = torch.zeros_like(r), scale * r
     direction, rz = z, (r * z).sum(-1)
@@ -123,7 +123,7 @@ def _conjugate_gradients(p, col, free, r, going) -> tuple[Tensor, Tensor]:
         alpha = torch.where(going, rz / curvature, 0).unsqueeze(-1)
         d, r = d + alpha * direction, r - alpha * h
         count += going
-        going = going & (r.abs().sum(-1) > goal)
+        going = going & (r.abs().sum(-1) > goal) & (d.amax(-1) - d.amin(-1) <= FAR)
         z = scale * r
         rz_new = (r * z).sum(-1)
         beta = torch.where(going, rz_new / rz, 0)
@@ -131,7 +131,7 @@ def _conjugate_gradients(p, col, free, r, going) -> tuple[Tensor, Tensor]:
     return d, count
 
 
-def symmetric(cost: Tensor, eps: float, goal: float, max_iter: int) -> Solution:
+def symmetric(cost: Tensor, eps: float, goal: Tensor, max_iter: int) -> Solution:
     """The plan of a cloud with itself, by the averaged fixed point a <- sqrt(a / K a)."""
     n = cost.shape[-1]
     kernel = threshold_(torch.exp(-cost / eps), LEAST[cost.dtype], 0)

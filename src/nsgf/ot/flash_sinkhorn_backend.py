@@ -1,8 +1,9 @@
 """FlashSinkhorn as a backend: Triton kernels on CUDA that keep no cost matrix.
 
 GeomLoss's annealing, then sweeps at the last temperature until no potential moves by more than
-tol eps / 2 in CHECK_EVERY of them, so the marginals are within tol up to rounding; the kernels work
-in float32. Written against flash-sinkhorn 0.4.1 and not run here, for want of a CUDA device.
+fine eps / 2 in CHECK_EVERY of them, so the marginal error is within `fine` up to rounding; the
+kernels work in float32. Written against flash-sinkhorn 0.4.1 and not run here, for want of a CUDA
+device.
 """
 
 from torch import Tensor
@@ -14,7 +15,7 @@ MAX_SWEEPS = 2000  # at the last temperature
 CHECK_EVERY = 10
 
 
-def across(x: Tensor, y: Tensor, blur: float, tol: float, scaling: float, **_) -> Coupling:
+def across(x: Tensor, y: Tensor, blur: float, fine: Tensor, scaling: float, **_) -> Coupling:
     """The plan between x (B, n, d) and y (B, m, d) from FlashSinkhorn's potential on y.
 
     Raises:
@@ -32,7 +33,7 @@ def across(x: Tensor, y: Tensor, blur: float, tol: float, scaling: float, **_) -
         potentials=True,
         backend="symmetric",
         eps_list=_annealing(_diameter(x, y), blur, scaling) + [eps] * MAX_SWEEPS,
-        threshold=tol * eps / 2,
+        threshold=float(fine.min()) * eps / 2,
         inner_iterations=CHECK_EVERY,
         allow_tf32=False,  # it would round the points to three digits
     )
@@ -40,9 +41,9 @@ def across(x: Tensor, y: Tensor, blur: float, tol: float, scaling: float, **_) -
     return couple(x, y, g.detach().reshape(y.shape[:-1]).to(y.dtype), blur)
 
 
-def within(x: Tensor, blur: float, tol: float, scaling: float, **_) -> Coupling:
+def within(x: Tensor, blur: float, fine: Tensor, scaling: float, **_) -> Coupling:
     """The plan of x (B, n, d) with itself."""
-    return across(x, x, blur, tol, scaling)
+    return across(x, x, blur, fine, scaling)
 
 
 def _annealing(diameter: float, blur: float, scaling: float) -> list[float]:

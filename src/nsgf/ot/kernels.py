@@ -49,23 +49,25 @@ def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) 
     _use_threads(cost)
     (b, n, m), blocks = cost.shape, _blocks(cost)
     g = torch.empty(b, m, dtype=torch.float64) if start is None else start.double().clone()
-    f, error = torch.empty(b, n, dtype=torch.float64), torch.empty(b, dtype=torch.float64)
-    plan, passes = torch.empty_like(cost), torch.empty(b, dtype=torch.int64)
+    f, found = torch.empty(b, n, dtype=torch.float64), torch.empty(b, 2, dtype=torch.float64)
+    plan = torch.empty_like(cost)
     scratch = cost.new_empty(get_num_threads() if blocks == 1 else 1, n, m)
     s = schedule
-    rules = (s.fine, s.tol, s.halve, s.follow, s.clip, s.max_steps)
-    c, p, r, *out = (t.numpy() for t in (cost.contiguous(), plan, scratch, g, f, error, passes))
-    settings = (float(eps), start is not None, *rules)
+    tensors = cost.contiguous(), s.fine, g, f, plan, scratch, found
+    c, fine, *out, p, r, kept = (t.numpy() for t in tensors)
+    way = s.halve, s.follow, s.clip, s.max_steps
     if blocks == 1:
-        descend_batch(c, *settings, out[0], out[1], p, r, out[2], out[3])
+        descend_batch(c, float(eps), start is not None, fine, *way, *out, p, r, kept)
     else:
         for k in range(b):
-            found = descend_blocks(c[k], *settings, out[0][k], out[1][k], p[k], r[0], blocks)
-            out[2][k], out[3][k] = found
-    return Solution(plan, f, g, error, int(passes.max()))
+            ends = out[0][k], out[1][k], p[k], r[0]
+            kept[k] = descend_blocks(
+                c[k], float(eps), start is not None, fine[k], *way, *ends, blocks
+            )
+    return Solution(plan, f, g, found[:, 0], int(found[:, 1].max()))
 
 
-def symmetric(cost: Tensor, eps: float, goal: float, max_iter: int) -> Solution:
+def symmetric(cost: Tensor, eps: float, goal: Tensor, max_iter: int) -> Solution:
     """The plan of a cloud with itself, by the averaged fixed point a <- sqrt(a / K a).
 
     Its error at least halves in each iteration, from any start.
@@ -75,15 +77,15 @@ def symmetric(cost: Tensor, eps: float, goal: float, max_iter: int) -> Solution:
     _use_threads(cost)
     (b, n, _), blocks = cost.shape, _blocks(cost)
     plan, f = torch.empty_like(cost), torch.empty(b, n, dtype=torch.float64)
-    error, count = torch.empty(b, dtype=torch.float64), torch.empty(b, dtype=torch.int64)
-    c, p, h, e, i = (a.numpy() for a in (cost.contiguous(), plan, f, error, count))
-    eps, goal = float(eps), float(goal)
+    found = torch.empty(b, 2, dtype=torch.float64)
+    c, p, h, out = (a.numpy() for a in (cost.contiguous(), plan, f, found))
+    eps, goals = float(eps), goal.numpy()
     if blocks == 1:
-        symmetric_batch(c, eps, goal, max_iter, p, h, e, i)
+        symmetric_batch(c, eps, goals, max_iter, p, h, out)
     else:
         for k in range(b):
-            e[k], i[k] = symmetric_blocks(c[k], eps, goal, max_iter, p[k], h[k], blocks)
-    return Solution(plan, f, f, error, int(count.max()) + 1)
+            out[k] = symmetric_blocks(c[k], eps, goals[k], max_iter, p[k], h[k], blocks)
+    return Solution(plan, f, f, found[:, 0], int(found[:, 1].max()) + 1)
 
 
 def _blocks(matrix: Tensor) -> int:
@@ -104,11 +106,11 @@ def _use_threads(matrices: Tensor) -> None:
 
 def compile_all() -> None:
     """Every loop with every type that it is called with (`nsgf.compiled`)."""
-    rules = Schedule(0.1, 0.1)
+    goal = torch.full((1,), 0.1, dtype=torch.float64)
     for dtype in (torch.float32, torch.float64):
         for n in (8, 1024):  # whole, and in blocks
             x = torch.linspace(0, 1, n * 2, dtype=dtype).reshape(1, n, 2)
             cost = half_squared_distance(x, x)
-            found = descend(cost, 0.5, None, rules)
-            symmetric(cost, 0.5, 0.1, 3)
+            found = descend(cost, 0.5, None, Schedule(goal))
+            symmetric(cost, 0.5, goal, 3)
             project(found.plan, x)

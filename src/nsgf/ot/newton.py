@@ -17,52 +17,39 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold_
 
-from nsgf.ot.schedule import TINY, Schedule, Solution
+from nsgf.ot.schedule import FLOOR, LOST, TINY, Schedule, Solution
 
-AIM = 1e-2  # of tol: the velocity is less exact than the marginal, and Newton's last step is cheap
-# Marginal errors below this cannot be told in a precision: its sums are no more exact.
-FLOOR = {torch.float32: 2e-6, torch.float64: 1e-13}
 MAX_FIXED_POINT = 80
 
 
-def solve(cost: Tensor, eps: float, tol: float, start: Tensor | None = None) -> Solution:
+def solve(cost: Tensor, eps: float, fine: Tensor, start: Tensor | None = None) -> Solution:
     """The entropic plan for a batch of cost matrices, uniform weights.
-
-    Works on at AIM * tol; the caller judges by `error` whether tol was reached.
 
     Args:
         cost: (B, n, m) float32 or float64; a constant added to a row or column changes nothing.
         eps: regularisation, units of the cost.
-        tol: marginal error asked for.
+        fine: marginal error asked for, (B,), float64; the caller judges by that of the solution
+            what was reached.
         start: potential g to start from, (B, m).
     """
-    if tol < FLOOR[cost.dtype] and cost.dtype != torch.float64:
-        return rounded(solve(cost.double(), eps, tol, start), cost.dtype)
-    loops, fine = loops_for(cost), max(AIM * tol, FLOOR[cost.dtype])
-    found = loops.descend(cost, eps, start, Schedule(fine, tol))
-    hard = torch.nonzero(~(found.error <= tol)).squeeze(-1)
+    loops, fine = loops_for(cost), fine.clamp_min(FLOOR[cost.dtype])
+    found = loops.descend(cost, eps, start, Schedule(fine))
+    hard = torch.nonzero(found.error == LOST).squeeze(-1)
     if not len(hard):
         return found
     # Rare: near-ties at a scale far above eps, where a few columns left behind at one eps are lost
     # at the next. Leave none, from scratch, and in double precision.
-    slow = Schedule(max(AIM * tol, FLOOR[torch.float64]), tol, follow=1e-4, max_steps=800)
+    slow = Schedule(fine[hard], follow=1e-4, max_steps=800)
     careful = rounded(loops.descend(cost[hard].double(), eps, None, slow), cost.dtype)
-    for whole, part in (
-        (found.plan, careful.plan),
-        (found.f, careful.f),
-        (found.g, careful.g),
-        (found.error, careful.error),
-    ):
-        whole[hard] = part
+    for name in ("plan", "f", "g", "error"):
+        getattr(found, name)[hard] = getattr(careful, name)
     return replace(found, iterations=found.iterations + careful.iterations)
 
 
-def solve_symmetric(cost: Tensor, eps: float, tol: float) -> Solution:
+def solve_symmetric(cost: Tensor, eps: float, fine: Tensor) -> Solution:
     """The entropic plan of a cloud with itself; cost (B, n, n) is symmetric with zero diagonal."""
-    if tol < FLOOR[cost.dtype] and cost.dtype != torch.float64:
-        return rounded(solve_symmetric(cost.double(), eps, tol), cost.dtype)
-    goal = max(AIM * tol, FLOOR[cost.dtype])
-    return loops_for(cost).symmetric(cost, eps, goal, MAX_FIXED_POINT)
+    fine = fine.clamp_min(FLOOR[cost.dtype])
+    return loops_for(cost).symmetric(cost, eps, fine, MAX_FIXED_POINT)
 
 
 def rounded(found: Solution, dtype: torch.dtype) -> Solution:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-WARM = 0.12  # a warm start with a larger error than this begins at REHEAT eps
-REHEAT = 4.0
-PATIENCE = 40  # steps at eps after which tol has to do instead of the finer aim
+WARM = 0.12  # a warm start with a larger error than this is dropped
+FAR = 10.0  # span of a Newton step, in eps, beyond which it is clipped rather than solved for
 RTOL, MAX_CG = 0.1, 500  # of conjugate gradients: residual asked for, and their limit
 # Of the column masses: H is singular along constants and between far clusters.
 RIDGE = {torch.float32: 1e-6, torch.float64: 1e-12}
+LEAST_COLUMN = 1e-3  # of 1 / m: a column's mass as conjugate gradients' scale takes it
 # Entries of a plan below TINY are 0, and exponentials below LEAST: their squares and their products
 # with vectors and rows' sums would be subnormal numbers, over each of which some processors take a
 # hundred times as long. Beside a row's sum of 1 they are nothing.
@@ -18,19 +18,23 @@ TINY = {torch.float32: 1e-18, torch.float64: 1e-150}
 LEAST = {torch.float32: 1e-30, torch.float64: 1e-300}
 
 
+# Marginal errors below this cannot be told in a precision: its sums are no more exact.
+FLOOR = {torch.float32: 5e-7, torch.float64: 1e-13}
+LOST = 2.0  # the error of a potential that did not come down to eps, or did not come to rest
+
+
 @dataclass(frozen=True)
 class Schedule:
     """One way down in eps.
 
     Attributes:
-        fine: marginal error aimed at. tol: the largest accepted after PATIENCE steps at eps.
+        fine: marginal error aimed at, (B,), float64.
         halve: ratio between successive eps. follow: marginal error below which it is taken.
         clip: largest change of a potential in one step, in units of eps.
         max_steps: Newton steps before giving up.
     """
 
-    fine: float
-    tol: float
+    fine: Tensor
     halve: float = 2.0
     follow: float = 0.1
     clip: float = 2.0

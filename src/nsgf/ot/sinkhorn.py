@@ -7,13 +7,15 @@ W(a, b) potential is x - T_ab(x) with T the barycentric projection, so steepest 
 every particle by T_ab(x) - T_aa(x) per unit time (NSGF, Theorem 1 and Eq. 13).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import torch
 from torch import Tensor
 
 from nsgf.errors import NotConverged, NsgfError
+from nsgf.ot.error import Bound, finer_goal, first_goal, relative, speed
+from nsgf.ot.schedule import FLOOR
 from nsgf.registry import BACKENDS, lookup, module_of
 
 FIXED_EFFORT = ("geomloss", "geomloss-online")  # stop by their own schedule: tol cannot bind them
@@ -28,16 +30,20 @@ class Velocity:
         v: velocity of every particle, x's shape, data units per unit flow time.
         energy: W(x, y) - W(x, x)/2, float64, () or (B,); S is this less W(y, y)/2, constant along a
             flow.
+        error: bound on |v - v*| / |v*|, both norms over all particles, float64, () or (B,); where
+            |v*| is small, relative to the norm of particles as fast as a thousandth of the clouds'
+            size (`nsgf.ot.error`).
         marginal_error: mass in wrong columns of the worse of the two plans, in [0, 2], float64,
             () or (B,).
         iterations: passes over a cost or plan matrix for both plans, worst problem; None if the
             backend does not tell.
-        converged: whether every marginal error is within tol.
+        converged: whether every error is within tol.
         potential: a start for the next, similar problem (`start`), or None.
     """
 
     v: Tensor
     energy: Tensor
+    error: Tensor
     marginal_error: Tensor
     iterations: int | None
     converged: bool
@@ -62,16 +68,15 @@ def velocity(
         x: particles, (n, d) or (B, n, d), data units, float32 or float64.
         y: target samples, (m, d) or (B, m, d).
         blur: square root of the entropic regularisation, data units, > 0.
-        tol: largest accepted marginal error. Our solver works on at a hundredth of it, which keeps
-            the velocity within tol too on every case of `nsgf bench sinkhorn`; a backend of fixed
-            effort ignores it and comes back flagged (`converged` False).
+        tol: largest accepted `error`; a backend of fixed effort ignores it and comes back flagged
+            (`converged` False).
         backend: name of the solver.
         scaling: GeomLoss's annealing ratio, in (0, 1).
         start: `potential` of a similar problem; along a flow, times 1 - eta.
         flag: return a result above tol with `converged` False instead of raising.
 
     Raises:
-        NotConverged: the marginal error stayed above tol.
+        NotConverged: the error's bound stayed above tol.
         NsgfError: shapes or dtypes do not fit, or a value lies outside its range.
     """
     x_batch, y_batch = checked(x, y, blur, tol)
@@ -83,24 +88,65 @@ def velocity(
         )
     if start is not None and not bool(start.isfinite().all()):
         raise NsgfError("start is not finite", "look for nan and inf in it")
-    effort = {"tol": tol, "scaling": scaling, "backend": backend}
-    across = solver.across(x_batch, y_batch, blur, start=start, **effort)
-    within = solver.within(x_batch, blur, **effort)
-    energy = across.cost - within.cost / 2
-    if not bool(energy.isfinite().all()):
+    effort = {"fine": first_goal(tol, x_batch), "scaling": scaling, "backend": backend}
+    found, bounds, speeds = _attempt(solver, x_batch, y_batch, blur, start, effort)
+    if not bool(found.energy.isfinite().all()):
         raise NsgfError("x or y is not finite", "look for nan and inf in them")
-    error = torch.maximum(across.marginal_error, within.marginal_error)
+    if backend == DEFAULT_BACKEND and not bool((found.error <= tol).all()):
+        found = _refined(found, bounds, speeds, x_batch, y_batch, blur, tol)
     if not flag and backend not in FIXED_EFFORT:
-        demand(error, tol)
-    passes = (across.iterations, within.iterations)
-    return Velocity(
-        v=(across.projection - within.projection).view_as(x),
-        energy=energy.reshape(x.shape[:-2]),
-        marginal_error=error.reshape(x.shape[:-2]),
+        demand(found.error, tol)
+    one = {name: getattr(found, name).reshape(x.shape[:-2]) for name in PER_PROBLEM}
+    converged = bool((found.error <= tol).all())
+    return replace(found, v=found.v.view_as(x), converged=converged, **one)
+
+
+PER_PROBLEM = ("energy", "error", "marginal_error")
+
+
+def _attempt(solver, x, y, blur, start, effort) -> tuple[Velocity, list[Bound], Tensor]:
+    """Velocities of a batch, the bounds on the two projections behind them, and their speeds."""
+    across = solver.across(x, y, blur, start=start, **effort)
+    within = solver.within(x, blur, **effort)
+    v, passes = across.displacement - within.displacement, (across.iterations, within.iterations)
+    bounds = [across.bound, within.bound]
+    size = sum(points.var(-2, correction=0).sum(-1) for points in (x, y))
+    speeds = speed(v.square().sum(-1), size)
+    found = Velocity(
+        v=v,
+        energy=across.cost - within.cost / 2,
+        error=relative(bounds, speeds),
+        marginal_error=torch.maximum(across.marginal_error, within.marginal_error),
         iterations=None if None in passes else sum(passes),
-        converged=bool((error <= tol).all()),
+        converged=False,
         potential=across.potential,
     )
+    return found, bounds, speeds
+
+
+def _refined(found: Velocity, bounds, speeds, x, y, blur, tol) -> Velocity:
+    """With what the first goal did not hold solved on: small velocities, tiny blur, heavy tails.
+
+    In its own precision where that can tell the finer goal, else in float64. What becomes of a
+    problem does not depend on the others of its batch.
+    """
+    goal, solver = finer_goal(tol / 3 * speeds, bounds), _backend(DEFAULT_BACKEND)
+    rounded = sum(bound.rounding for bound in bounds) > tol / 3 * speeds
+    for dtype in dict.fromkeys((x.dtype, torch.float64)):
+        hard = ~(found.error <= tol)
+        if dtype != torch.float64:
+            hard = hard & ~rounded & (goal >= FLOOR[dtype])
+        hard = torch.nonzero(hard).squeeze(-1)
+        if not len(hard):
+            continue
+        clouds, effort = (z[hard].to(dtype) for z in (x, y)), {"fine": goal[hard]}
+        better, *_ = _attempt(solver, *clouds, blur, found.potential[hard], effort)
+        for name in ("v", "energy", "error", "marginal_error", "potential"):
+            getattr(found, name)[hard] = getattr(better, name).to(getattr(found, name).dtype)
+        if dtype != x.dtype:
+            found.error[hard] += torch.finfo(x.dtype).eps  # v is rounded to it
+        found = replace(found, iterations=found.iterations + better.iterations)
+    return found
 
 
 @torch.no_grad()
@@ -139,21 +185,20 @@ def self_cost(
         NotConverged, NsgfError: as `velocity`.
     """
     batch, _ = checked(y, y, blur, tol)
-    within = _backend(backend).within(batch, blur, tol=tol, scaling=scaling, backend=backend)
-    if not flag and backend not in FIXED_EFFORT:
-        demand(within.marginal_error, tol)
+    effort = {"fine": first_goal(tol, batch), "scaling": scaling, "backend": backend}
+    within = _backend(backend).within(batch, blur, **effort)
     return within.cost.reshape(y.shape[:-2])
 
 
 def demand(error: Tensor, tol: float) -> None:
-    """Hold marginal errors to tol.
+    """Hold velocities' errors to tol.
 
     Raises:
         NotConverged: one is above it.
     """
     if not bool((error <= tol).all()):
         raise NotConverged(
-            f"Sinkhorn's marginal error stayed at {float(error.max()):.2g}, above tol {tol:.2g}",
+            f"a velocity's error may be {float(error.max()):.2g}, above tol {tol:.2g}",
             "raise tol or blur, or give float64",
         )
 

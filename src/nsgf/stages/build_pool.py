@@ -67,7 +67,7 @@ def make(settings: PoolStage, unit, files) -> dict:
             shutil.copyfile(files.state / name, temporary)
     _remove_other_forms(files.outputs[SHARD_META].parent, set(files.outputs))
     facts = {"batches": [mine.start, mine.stop], "resumed_at": resumed, "device": str(device)}
-    return facts | {"marginal_error_max": worst, "storage_error_max": loss}
+    return facts | {"velocity_error_max": worst, "storage_error_max": loss}
 
 
 def _fill_shard(

@@ -14,7 +14,7 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
     """Measure, print tables, and write what is asked for.
 
     Args:
-        what: the benchmark, "sinkhorn" or "random".
+        what: the benchmark, "sinkhorn", "accuracy" or "random".
         threads: for every library, count.
         json: where to write the rows.
         device: cpu, cuda or auto.
@@ -25,15 +25,19 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
             `compare`.
     """
     given = sorted(name for name in ("plot", "cases", "solvers") if options[name])
-    if what == "random" and given:
+    if what != "sinkhorn" and given:
         raise NsgfError(
-            f"bench random has no option --{given[0]}", "give --json, --threads, --device alone"
+            f"bench {what} has no option --{given[0]}", "give --json, --threads, --device alone"
         )
     with limited(threads):  # libraries read their number of threads when they are imported
         if what == "random":
             from nsgf.ops.bench import numbers
 
             numbers.compare(threads, json, device)
+        elif what == "accuracy":
+            from nsgf.ops.bench import accuracy
+
+            accuracy.compare(threads, json)
         else:
             from nsgf.ops.bench import sinkhorn
 

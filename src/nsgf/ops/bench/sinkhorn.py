@@ -1,23 +1,20 @@
 """The benchmark of Sinkhorn velocities, from cases to tables, JSON and plot."""
 
-import shlex
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from nsgf.artifact import sha256_file, sidecar, write_json
+from nsgf.artifact import write_json
 from nsgf.device import pick
 from nsgf.engine import provenance
-from nsgf.engine.code import code_of
 from nsgf.errors import NsgfError
-from nsgf.ops.bench.cases import CASES, SEED, Case, inputs, reference
+from nsgf.ops.bench.cases import CASES, SEED, inputs, reference
 from nsgf.ops.bench.measure import FOOT, measure, notes, rows, table_methods, text
 from nsgf.ops.bench.plot import draw
+from nsgf.ops.bench.record import record
 from nsgf.ops.bench.solvers import SOLVERS, sweep
-from nsgf.private import redact
 from nsgf.registry import DATASETS, lookup
 
 CURVES = ("2d-blur0.5", "mnist")  # cases of the plot
@@ -80,8 +77,11 @@ def compare(
     if curves:
         draw(plot, curves, f"{count}, {machine}")
     facts = {"machine": machine, "threads": threads, "device": str(where), "notes": remarks}
+    sets = {DATASETS[case.dataset] for case in chosen.values()}
+    images = [data / spec.target / "train_images.npy" for spec in sets if spec.is_image]
+    about = {name: asdict(case) for name, case in chosen.items()}
     for path in filter(None, (json, curves and plot)):
-        _record(path, chosen, facts, data)
+        record(path, about, SEED, facts, filter(Path.exists, images))
 
 
 def _able(peers: Sequence[str] | None, device: torch.device) -> list[str]:
@@ -94,19 +94,3 @@ def _able(peers: Sequence[str] | None, device: torch.device) -> list[str]:
         "".join(f"left out: {SOLVERS[n].label}: {reason}\n" for n, reason in why.items() if reason)
     )
     return [name for name in SOLVERS if name in asked and not why[name]]
-
-
-def _record(path: Path, chosen: Mapping[str, Case], facts: dict, data: Path) -> None:
-    """Provenance of a benchmark: no task of a preset, but told in the same words."""
-    sets = {DATASETS[case.dataset] for case in chosen.values()}
-    images = [data / spec.target / "train_images.npy" for spec in sets if spec.is_image]
-    about = {
-        "stage": "bench",
-        "command": redact(shlex.join(["nsgf", *sys.argv[1:]])),
-        "config": {name: asdict(case) for name, case in chosen.items()},
-        "seed": SEED,
-        "code": code_of("", ("nsgf.ops.bench.run",)),
-        "inputs": {str(file): sha256_file(file) for file in images if file.exists()},
-    }
-    named = {"artefact": path.name, "sha256": sha256_file(path)}
-    write_json(sidecar(path), about | provenance.account(facts) | named)

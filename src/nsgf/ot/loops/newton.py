@@ -14,7 +14,7 @@ from numba import get_thread_id, njit, prange
 
 from nsgf.compiled import inner, kernel
 from nsgf.ot.loops.elementary import exp, largest, tiny_of
-from nsgf.ot.schedule import MAX_CG, PATIENCE, REHEAT, RIDGE, RTOL, WARM
+from nsgf.ot.schedule import FAR, LEAST_COLUMN, LOST, MAX_CG, RIDGE, RTOL, WARM
 
 RIDGE32, RIDGE64 = RIDGE[torch.float32], RIDGE[torch.float64]
 # Growth of an entry, as a logarithm, up to which a plan is updated in place: one that was taken for
@@ -112,10 +112,14 @@ def _gram_rows(plan, p, out, lo, hi):
 
 # Long on purpose: the loop's arrays live in it, and numba inlines what it is cut into anyway.
 @njit(inline="always")
-def _newton_one(reduced, shift, eps, goal, clip, drift, plan, step, soft, blocks):
+def _newton_one(reduced, shift, eps, fine, clip, drift, plan, step, soft, blocks):
+    """Makes the plan and, unless its error is `fine`, moves the potential by a Newton step.
+
+    Returns: the plan's marginal error, drift, and passes.
+    """
     n, m = reduced.shape
     one, zero = plan.dtype.type(1), plan.dtype.type(0)
-    inv_eps, inv_n = one / plan.dtype.type(eps), one / n
+    inv_eps, inv_n, inv_m = one / plan.dtype.type(eps), one / n, one / m
     ridge = plan.dtype.type(RIDGE32 if plan.itemsize == 4 else RIDGE64)
     part, part2 = np.empty((blocks, m), plan.dtype), np.empty((blocks, m), plan.dtype)
     col, scale, r = np.empty(m, plan.dtype), np.empty(m, plan.dtype), np.empty(m, plan.dtype)
@@ -138,11 +142,12 @@ def _newton_one(reduced, shift, eps, goal, clip, drift, plan, step, soft, blocks
             b += part2[k, j]
         col[j] = a * inv_n
         free = (a - b) * inv_n
-        scale[j] = one / ((free if free > 0 else zero) + ridge * col[j] + ridge * ridge / m)
-        r[j] = one / m - col[j]
+        # Of a column that has lost its mass no more is asked than single precision can hold.
+        scale[j] = one / ((free if free > 0 else zero) + ridge * max(col[j], LEAST_COLUMN * inv_m))
+        r[j] = inv_m - col[j]
         error += abs(r[j])
         step[j] = 0
-    if error <= goal:
+    if error <= fine:
         return error, drift, 1
     p, q = np.empty(m, plan.dtype), np.empty(m, plan.dtype)
     rz = 0.0
@@ -151,7 +156,6 @@ def _newton_one(reduced, shift, eps, goal, clip, drift, plan, step, soft, blocks
         rz += r[j] * p[j]
     count = 0
     while count < MAX_CG and rz > 0:
-        count += 1
         for k in prange(blocks):
             _gram_rows(plan, p, part[k], n * k // blocks, n * (k + 1) // blocks)
         pq = 0.0
@@ -161,6 +165,7 @@ def _newton_one(reduced, shift, eps, goal, clip, drift, plan, step, soft, blocks
                 a += part[k, j]
             q[j] = (one + ridge) * col[j] * p[j] - a * inv_n
             pq += p[j] * q[j]
+        count += 1
         if not pq > 0:
             break
         alpha, left, rz_new = plan.dtype.type(rz / pq), 0.0, 0.0
@@ -169,17 +174,23 @@ def _newton_one(reduced, shift, eps, goal, clip, drift, plan, step, soft, blocks
             r[j] -= alpha * q[j]
             left += abs(r[j])
             rz_new += r[j] * r[j] * scale[j]
-        if left <= RTOL * error:
+        if left <= RTOL * error or _span(step) > FAR:
             break
         beta, rz = plan.dtype.type(rz_new / rz), rz_new
         for j in range(m):
             p[j] = scale[j] * r[j] + beta * p[j]
-    low, high = zero, zero
     for j in range(m):
         step[j] = min(max(step[j], -clip), clip)
-        low, high = min(low, step[j]), max(high, step[j])
         shift[j] += step[j] * plan.dtype.type(eps)
-    return error, drift + (high - low), 1 + count
+    return error, drift + _span(step), 1 + count
+
+
+@inner
+def _span(step):
+    low, high = 0.0, 0.0
+    for j in range(step.size):
+        low, high = min(low, step[j]), max(high, step[j])
+    return high - low
 
 
 @inner
@@ -208,27 +219,29 @@ def _easy_start(cost, g):
 
 
 def _descend_one(
-    cost, eps, warm, fine, tol, halve, follow, clip, max_steps, g, f, plan, reduced, blocks
+    cost, eps, warm, fine, halve, follow, clip, max_steps, g, f, plan, reduced, blocks
 ):
     n, m = cost.shape
     shift, step, soft = np.zeros(m, plan.dtype), np.zeros(m, plan.dtype), np.empty(n)
     level = eps if warm else max(eps, _easy_start(cost, g))
     for k in prange(blocks):
         _absorb_rows(cost, g, reduced, f, n * k // blocks, n * (k + 1) // blocks)
-    drift, error, passes, left = 2 * DRIFT, 2.0, 1, PATIENCE
+    drift, error, passes, rests = 2 * DRIFT, LOST, 1, False
     for k in range(max_steps):
-        left -= level <= eps
-        goal = 0.0 if level > eps else (fine if left >= 0 else tol)
+        goal = -1.0 if level > eps else fine
         error, drift, count = _newton_one(
             reduced, shift, level, goal, clip, drift, plan, step, soft, blocks
         )
         passes += count
-        if level <= eps and error <= goal:
+        rests = error <= goal
+        if rests:
             break
         if k == 0 and warm and error > WARM:
-            # A step at eps would lead away from the path that is followed instead.
-            level, drift = REHEAT * eps, 2 * DRIFT
+            # Its weakly coupled parts would come back far slower than from cold.
+            level, drift = max(eps, _easy_start(cost, g)), 2 * DRIFT
             shift[:] = 0
+            for b in prange(blocks):
+                _absorb_rows(cost, g, reduced, f, n * b // blocks, n * (b + 1) // blocks)
         elif level > eps and error < follow:
             level, drift = max(eps, level / halve), 2 * DRIFT
             if level <= eps:
@@ -238,11 +251,13 @@ def _descend_one(
                 shift[:] = 0
                 for b in prange(blocks):
                     _absorb_rows(cost, g, reduced, f, n * b // blocks, n * (b + 1) // blocks)
+    if not rests:  # the plan is of another potential, if not of another eps
+        error = LOST
     for i in range(n):
         f[i] -= soft[i]
     for j in range(m):
         g[j] += shift[j]
-    return 2.0 if level > eps else error, passes  # not of a plan for another eps
+    return error, passes
 
 
 _descend_alone = inner(_descend_one)
@@ -251,20 +266,21 @@ descend_blocks = kernel(_descend_one)
 
 @kernel
 def descend_batch(
-    cost, eps, warm, fine, tol, halve, follow, clip, max_steps, g, f, plan, reduced, error, passes
+    cost, eps, warm, fine, halve, follow, clip, max_steps, g, f, plan, reduced, found
 ):
     """Every problem that is solved without blocks, one alone as a batch of one.
 
     A second kernel for one problem would have other last bits: compiled with other constants or in
     other surroundings, the same sums are taken in another order.
+
+    `found` (B, 2) takes marginal errors and passes.
     """
     for b in prange(len(cost)):
-        error[b], passes[b] = _descend_alone(
+        found[b, 0], found[b, 1] = _descend_alone(
             cost[b],
             eps,
             warm,
-            fine,
-            tol,
+            fine[b],
             halve,
             follow,
             clip,

@@ -70,7 +70,9 @@ symmetric_blocks = kernel(_symmetric_one)
 
 
 @kernel
-def symmetric_batch(cost, eps, goal, max_iter, plan, f, error, count):
-    """Every problem that is solved without blocks; why, see `descend_batch`."""
+def symmetric_batch(cost, eps, goal, max_iter, plan, f, found):
+    """Every problem that is solved without blocks; why, and `found`, see `descend_batch`."""
     for b in prange(cost.shape[0]):
-        error[b], count[b] = _symmetric_alone(cost[b], eps, goal, max_iter, plan[b], f[b], 1)
+        found[b, 0], found[b, 1] = _symmetric_alone(
+            cost[b], eps, goal[b], max_iter, plan[b], f[b], 1
+        )

@@ -1,0 +1,89 @@
+"""How far a velocity may be from the exact one, told by the mass in wrong columns.
+
+Half the marginal error is the mass that has to change place. The Hessian of the semi-dual is the
+Laplacian of a graph on the columns, and its inverse routes that mass as a current, of which no edge
+carries more than all that is injected, along paths about as long as the cloud is wide. So the mean
+over rows of |T(x_i) - T*(x_i)| is about marginal_error * max_j |y_j| at most, y centred, and the
+root mean square no more than sqrt(n) times that, reached if one row takes all. This is an estimate
+(`nsgf bench accuracy` tries it), but it does not suffer from parts of a plan that hardly trade any
+mass: their potentials are known badly, and matter little. Newton's decrement, which bounds the
+error too, cannot be had there: conjugate gradients do not see those parts.
+
+For a cloud with itself it is a bound. The fixed point a (K a) = 1, off by rho_i in row i, has
+potentials off by (I + P)^-1 rho, in norm at most that of rho, as P is positive semi-definite; and a
+row's projection moves by the covariance of x and that, at most sd_i(x) times its deviation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+FINE = 0.01  # of tol: marginal error that is asked for at first
+NEGLIGIBLE = 1e-3  # of the clouds' size: errors of slower velocities are relative to this
+
+
+@dataclass(frozen=True)
+class Bound:
+    """On the root mean square over rows of |T - T*|; all float64, (B,), data units.
+
+    Attributes:
+        error: the bound.
+        per_mass: what the marginal error is multiplied by in it.
+        rounding: what the precision adds.
+    """
+
+    error: Tensor
+    per_mass: Tensor
+    rounding: Tensor
+
+    def __getitem__(self, which: Tensor) -> "Bound":
+        """Of some problems of the batch."""
+        return Bound(self.error[which], self.per_mass[which], self.rounding[which])
+
+    @classmethod
+    def of(
+        cls, plan: Tensor, eps: float, squares: Sequence[Tensor], mass: Tensor, symmetric=False
+    ) -> "Bound":
+        """Of row-normalised plans, (B, n, m).
+
+        Args:
+            squares: |T(x_i)|^2 (B, n), |x_i|^2 (B, n) and |y_j|^2 (B, m), all about one centre.
+            mass: marginal error, (B,).
+            symmetric: whether the plans are those of clouds with themselves.
+        """
+        projected, xx, yy = squares
+        unit, mean = torch.finfo(plan.dtype).eps, (plan @ yy.unsqueeze(-1)).squeeze(-1)
+        # Below its rounding a variance is not seen.
+        spread = (mean - projected).maximum(unit * mean).amax(-1).double().sqrt()
+        reach = spread / 2 if symmetric else yy.amax(-1).double().sqrt()
+        per_mass = plan.shape[-2] ** 0.5 * reach
+        # Rounding costs as large as `size` moves entries of the plan by unit * size / eps.
+        size = sum(z.double().square().mean(-1).sqrt() for z in (xx, yy)) / 2
+        rounding = unit * (spread * size / eps + 2 * size.sqrt())
+        return cls(per_mass * mass + rounding, per_mass, rounding)
+
+
+def first_goal(tol: float, like: Tensor) -> Tensor:
+    """Marginal error to begin with, (B,), float64."""
+    return torch.full((len(like),), FINE * tol, dtype=torch.float64, device=like.device)
+
+
+def finer_goal(error: Tensor, bounds: Sequence[Bound]) -> Tensor:
+    """Marginal error that leaves `error`, (B,), over all plans of a problem, but for rounding."""
+    return error / sum(bound.per_mass for bound in bounds)
+
+
+def speed(squared: Tensor, size: Tensor) -> Tensor:
+    """What errors of velocities are relative to, (B,), float64, from |v|^2 (B, n).
+
+    Args:
+        size: mean |x - mean|^2 + mean |y - mean|^2, (B,), data units squared.
+    """
+    return squared.double().mean(-1).clamp_min(0).sqrt().maximum(NEGLIGIBLE * size.double().sqrt())
+
+
+def relative(bounds: Sequence[Bound], speeds: Tensor) -> Tensor:
+    """Bound on |v - v*| / |v*|, (B,), for a velocity that is a difference of two projections."""
+    return (sum(bound.error for bound in bounds) / speeds).nan_to_num(0)  # 0 / 0: all points equal
