@@ -10,12 +10,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-
-import psutil
-from tqdm import tqdm
 
 from nsgf.artifact import read_kept_json, sha256_json, write_json
 from nsgf.engine.code import code_of
@@ -29,8 +26,7 @@ from nsgf.threads import THREADED
 
 BLOCKS = "nsgf.ops.plan.blocks"  # loads torch, so in a process of its own
 REPORTS = 4  # that it makes: the start, and three rounds
-BUSY = 2  # processes that time blocks together, as jobs run: cores may share what they run on
-LOOK_S = 0.3  # for which other work is looked at
+BUSY = 2  # processes that time blocks at once, as jobs run: two cores may be one core's threads
 
 
 def calibrated() -> Rates:
@@ -83,19 +79,21 @@ def _are_times(values) -> bool:
 
 
 def _measured() -> dict[str, float]:
-    """Time blocks in BUSY processes at a time, or in fewer where other work has the cores."""
+    """The least time of each block, on all cores at once, up to BUSY."""
     from nsgf.compiled import ensure
 
     ensure()  # here, where it says so: it takes most of a minute
     one_thread = {f"{name}_NUM_THREADS": "1" for name in THREADED}
     environment = os.environ | one_thread | {PARENT: str(os.getpid())}
-    idle = len(os.sched_getaffinity(0)) * (1 - psutil.cpu_percent(LOOK_S) / 100)
-    count = max(1, min(BUSY, round(idle)))
+    count = min(BUSY, len(os.sched_getaffinity(0)))
+    least: dict[str, float] = {}
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(bar(REPORTS * count, "timing this machine, once"))
-        children = [stack.enter_context(_start(environment)) for _ in range(count)]
-        found = [_least(child, progress) for child in children]
-    return {name: sum(times[name] for times in found) / count for name in found[0]}
+        for child in [stack.enter_context(_start(environment)) for _ in range(count)]:
+            for times in _reported(child):
+                least |= {name: min(taken, least.get(name, taken)) for name, taken in times.items()}
+                progress.update()
+    return least
 
 
 def _start(environment: Mapping[str, str]) -> subprocess.Popen:
@@ -103,17 +101,11 @@ def _start(environment: Mapping[str, str]) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
-def _least(child: subprocess.Popen, progress: tqdm) -> dict[str, float]:
-    """The least time of each block over all that a process reports."""
-    times: dict[str, float] = {}
-    for line in child.stdout:
-        for name, taken in json.loads(line).items():
-            times[name] = min(taken, times.get(name, taken))
-        progress.update()
+def _reported(child: subprocess.Popen) -> Iterator[dict[str, float]]:
+    yield from map(json.loads, child.stdout)
     said = child.communicate()[1]
     if child.returncode:
         raise NsgfError(
             f"this machine's speed cannot be measured: {said.strip()[-400:]}",
             "mend what it says: the jobs of a run need the same",
         )
-    return times
