@@ -29,7 +29,7 @@ from nsgf.train.learner import Lesson, learner_of
 
 SEED = 0
 N = 256  # particles of a minibatch, and targets
-ROUNDS, ROUND_S = 3, 0.04
+ROUNDS, ROUND_S = 3, 0.02
 MLP = {"kind": "mlp", "width": 256, "depth": 3, "activation": "silu"}
 UNET = {
     "kind": "unet",
@@ -98,7 +98,7 @@ BLOCKS: dict[str, Callable[[], Callable[[], object]]] = {
     "geomloss": lambda: planar_flow("geomloss", 2),
     "transport": transport,
     "mlp": lambda: training_step(MLP, open_problem("8gaussians", None), 256),
-    "unet": lambda: training_step(UNET, Spots(), 64),
+    "unet": lambda: training_step(UNET, Spots(), 32),
     "spectrum": spectrum,
 }
 
