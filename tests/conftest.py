@@ -25,11 +25,14 @@ def pytest_collection_modifyitems(config, items) -> None:
 
 @pytest.fixture(scope="session")
 def watched(tmp_path_factory) -> Watched:
-    """A run of the 2-D study with one method; what `nsgf watch` said of it, and its exit code."""
+    """A run of the 2-D study with one method, on a machine that was never timed; what `nsgf watch`
+    said of it, and its exit code.
+    """
     whole = planar("tiny", ["nsgf"], {"iterations": 200, "samples": 256}, train_seeds=1)
     velocity = whole["studies"]["table1"]["networks"]["velocity"]
     velocity |= {"iterations": 6000, "log_every": 10}
     checkout = Checkout(tmp_path_factory.mktemp("watched"), whole, quickly=True)
+    checkout.timed.unlink()
     words = "--wait", "--json"
     watch = subprocess.Popen(
         [Path(sys.executable).parent / "nsgf", "watch", "--preset", "config/tiny.yaml", *words],

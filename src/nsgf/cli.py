@@ -87,6 +87,9 @@ def _plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cores", type=int, help="jobs at a time (default: all cores)")
     parser.add_argument("--json", dest="as_json", action="store_true", help="for machines")
     parser.add_argument("--check", action="store_true", help="hold the last run against it")
+    parser.add_argument(
+        "--fit", action="store_true", help="make the shipped figures anew from the last run"
+    )
 
 
 def _watch(parser: argparse.ArgumentParser) -> None:

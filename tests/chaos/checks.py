@@ -8,7 +8,7 @@ from tests.chaos.attempts import Run
 from tests.slurm.use import users_of
 from tests.workflow.checkout import Checkout
 
-DIGESTS = "digests-"  # what is known of large files, for the next run
+KNOWN = ("digests-", "speed-")  # of large files and of the machine, for the next run
 
 
 def wrong(run: Run, undisturbed: dict[str, bytes]) -> list[str]:
@@ -48,7 +48,7 @@ def locks(checkout: Checkout) -> Iterator[str]:
 
 def leftovers(checkout: Checkout) -> Iterator[str]:
     """State that nobody will take up, and files that were never finished."""
-    kept = (p for p in checkout.state("*") if not p.name.startswith(DIGESTS))
+    kept = (p for p in checkout.state("*") if not p.name.startswith(KNOWN))
     yield from (f"state {p.name}" for p in kept)
     yield from (f"temporary file {p}" for p in checkout.results.rglob(".*.tmp*"))
     marks = checkout.folder / ".snakemake/slurm-run"

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from nsgf.ops.plan.reference import reference
 from tests.workflow.checkout import Checkout
 
 
@@ -20,7 +21,10 @@ def asked(checkout: Checkout, *words: str) -> dict:
 
 def test_a_run_keeps_the_forecast_that_it_began_with(ran):
     kept = json.loads((ran.results / "timings/plan.json").read_text())
-    assert {j["source"] for j in kept["jobs"].values()} == {"reference"}
+    assert {j["source"] for j in kept["jobs"].values()} == {"calibrated"}
+    times = json.loads(ran.timed.read_text())
+    assert times.keys() == reference()["blocks"].keys()
+    assert all(0 < seconds < 60 for seconds in times.values())
     assert kept["cores"] == 2
     assert kept["cluster_jobs"] is None
 
@@ -61,7 +65,7 @@ def test_a_time_whose_settings_have_changed_since_is_left_out(ran):
         told = asked(ran)["jobs"]
     finally:
         sidecar.write_text(kept)
-    assert told["moons-train-velocity"]["source"] == "reference"
+    assert told["moons-train-velocity"]["source"] == "calibrated"
     assert told["moons-pool-flow"]["source"] == "measured here"
 
 

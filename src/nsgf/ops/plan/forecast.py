@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
 from nsgf.engine.task import Job
-from nsgf.ops.plan.history import Measured
-from nsgf.ops.plan.reference import reference
+from nsgf.ops.plan.calibrate import calibrated
+from nsgf.ops.plan.history import Measured, history
+from nsgf.ops.plan.reference import Rates, reference
 from nsgf.ops.plan.work import Work, work_of
 
-HERE, SCALED, SHIPPED, NO_MODEL = "measured here", "scaled from a run here", "reference", "no model"
-SOURCES = (HERE, SCALED, SHIPPED, NO_MODEL)
+HERE, SCALED, CALIBRATED = "measured here", "scaled from a run here", "calibrated"
+SHIPPED, NO_MODEL = "reference", "no model"
+SOURCES = (HERE, SCALED, CALIBRATED, SHIPPED, NO_MODEL)
 
 
 @dataclass(frozen=True)
@@ -41,19 +43,44 @@ class JobForecast:
         return self.seconds * self.job.resources.gpu if self.device == "cuda" else 0.0
 
 
-def forecast(preset: Preset, measured: Sequence[Measured] = ()) -> list[JobForecast]:
-    """Forecasts of all jobs of `preset`, as if nothing of it were done."""
+def best_forecast(preset: Preset, local: bool) -> list[JobForecast]:
+    """By what ran here; where that does not say all of jobs on CPUs here, by this machine's speed.
+
+    Args:
+        preset: whose jobs.
+        local: whether they run on this machine.
+
+    Raises:
+        NsgfError: the speed cannot be measured.
+    """
+    measured = history()
+    planned = forecast(preset, measured)
+    if local and any((p.source, p.device) == (SHIPPED, "cpu") for p in planned):
+        return forecast(preset, measured, calibrated())
+    return planned
+
+
+def forecast(
+    preset: Preset, measured: Sequence[Measured] = (), rates: Rates | None = None
+) -> list[JobForecast]:
+    """Forecasts of all jobs of `preset`, as if nothing of it were done.
+
+    Args:
+        preset: whose jobs.
+        measured: what jobs took here.
+        rates: of this machine, None for those of the reference.
+    """
     by_kind = defaultdict(list)
     for m in measured:
         by_kind[m.work.kind, m.work.device].append(m)
-    return [_of(job, preset, by_kind) for job in jobs(preset)]
+    return [_of(job, preset, by_kind, rates) for job in jobs(preset)]
 
 
-def cost(work: Work) -> float:
-    """Seconds of `work` on the reference machine of its device."""
-    rates = reference()["seconds"][work.device]
+def cost(work: Work, rates: Rates | None = None) -> float:
+    """Seconds of `work` at `rates`, None for those of the reference machine of its device."""
+    own = (rates or reference()["seconds"])[work.device]
     return sum(
-        count * rates.get(name, rates["start default"] if name.startswith("start") else 0.0)
+        count * own.get(name, own["start default"] if name.startswith("start") else 0.0)
         for name, count in work.amounts.items()
     )
 
@@ -65,19 +92,25 @@ def _memory(stage: str, work: Work) -> float:
     return known.get(stage, known["default"]) + work.host_mb + own
 
 
-def _of(job: Job, preset: Preset, by_kind: Mapping[tuple, Sequence[Measured]]) -> JobForecast:
-    """By jobs that did just this, by the speed of this machine at their kind, or by reference."""
+def _of(
+    job: Job,
+    preset: Preset,
+    by_kind: Mapping[tuple, Sequence[Measured]],
+    rates: Rates | None = None,
+) -> JobForecast:
+    """By jobs that did just this, by the speed of this machine at their kind, or by `rates`."""
     work = work_of(job, preset)
     alike = by_kind.get((work.kind, work.device), ())
     same = [m for m in alike if m.work.amounts == work.amounts]
-    seconds, memory, reach = cost(work), _memory(job.stage, work), 1.0
-    source = SHIPPED if work.known else NO_MODEL
+    seconds, memory, reach = cost(work, rates), _memory(job.stage, work), 1.0
+    source = CALIBRATED if rates and work.device == "cpu" else SHIPPED
+    source = source if work.known else NO_MODEL
     if same:
         source = HERE
         seconds = sum(m.seconds for m in same) / len(same)
         memory = max(m.memory_mb for m in same) or memory
     elif alike:
-        costs = [cost(m.work) for m in alike]
+        costs = [cost(m.work, rates) for m in alike]
         source, reach = SCALED, seconds / max(costs)
         seconds *= sum(m.seconds for m in alike) / sum(costs)
     return JobForecast(job, work.device, seconds, memory, work.disk, source, reach)

@@ -39,11 +39,12 @@ def history(results: Path = Path("results")) -> list[Measured]:
             preset = load(whole, Preset)
         except NsgfError:  # written by other code: nothing to go by
             continue
-        found += _measured(preset)
+        found += measured_jobs(preset)
     return found
 
 
-def _measured(preset: Preset) -> Iterator[Measured]:
+def measured_jobs(preset: Preset) -> Iterator[Measured]:
+    """Jobs of `preset` whose times say what its work takes on this machine."""
     plan = (stored(preset) or {"jobs": {}})["jobs"]
     for job in jobs(preset):
         taken, work = timing(preset.name, job.name), work_of(job, preset)

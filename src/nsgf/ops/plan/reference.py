@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nsgf.config.base import read_yaml
 
+Rates = dict[str, dict[str, float]]  # seconds a unit of work, by device and name
 FILE = Path(__file__).with_name("reference.yaml")
 
 

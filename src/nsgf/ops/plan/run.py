@@ -7,18 +7,28 @@ from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.ops.plan import check as checking
 from nsgf.ops.plan import total
-from nsgf.ops.plan.forecast import forecast
-from nsgf.ops.plan.history import history
+from nsgf.ops.plan.forecast import best_forecast
 from nsgf.ops.plan.schedule import limits_of
 
 
-def run(preset: Path, profile: str | None, cores: int | None, as_json: bool, check: bool) -> None:
-    """Print the forecast of `preset`, or with `check` the last run's beside what it took."""
+def run(
+    preset: Path, profile: str | None, cores: int | None, as_json: bool, check: bool, fit: bool
+) -> None:
+    """Print the forecast of `preset`, or with `check` the last run's beside what it took.
+
+    With `fit` the shipped figures are made anew from that run.
+    """
     whole = load(preset, Preset)
+    if fit:
+        from nsgf.ops.plan.fit import refit
+
+        print(refit(whole))
+        return
     if check:
         origin, found = checking.compare(whole)
         told = {"preset": whole.name, "origin": origin, "compared": found}
         print(json.dumps(told, indent=1) if as_json else checking.text(whole.name, origin, found))
         return
-    planned = forecast(whole, history()), limits_of(profile, cores), whole
+    limits = limits_of(profile, cores)
+    planned = best_forecast(whole, local=limits.jobs is None), limits, whole
     print(json.dumps(total.described(*planned), indent=1) if as_json else total.text(*planned))

@@ -5,8 +5,16 @@ from dataclasses import replace
 
 from nsgf.artifact import write_json
 from nsgf.config.preset import Preset
-from nsgf.ops.plan.forecast import NO_MODEL, SCALED, SHIPPED, SOURCES, JobForecast, forecast
-from nsgf.ops.plan.history import history, plan_file
+from nsgf.ops.plan.forecast import (
+    CALIBRATED,
+    NO_MODEL,
+    SCALED,
+    SHIPPED,
+    SOURCES,
+    JobForecast,
+    best_forecast,
+)
+from nsgf.ops.plan.history import plan_file
 from nsgf.ops.plan.reference import reference
 from nsgf.ops.plan.schedule import Limits, limits_of, local_gpus, whole_run
 from nsgf.ops.text import columns, duration, size
@@ -24,7 +32,9 @@ def store(preset: Preset, cores: int | None, cluster_jobs: int | None) -> None:
         cluster_jobs: how many run at a time on a cluster; None: here.
     """
     limits = replace(limits_of(None, cores), jobs=cluster_jobs)
-    write_json(plan_file(preset), described(forecast(preset, history()), limits, preset))
+    write_json(
+        plan_file(preset), described(best_forecast(preset, cluster_jobs is None), limits, preset)
+    )
 
 
 def described(planned: Sequence[JobForecast], limits: Limits, preset: Preset) -> dict:
@@ -90,6 +100,8 @@ def _row(study: str, stage: str, group: Sequence[JobForecast]) -> tuple[str, ...
 def _notes(planned: Sequence[JobForecast]) -> list[str]:
     shipped = {p.device for p in planned if p.source == SHIPPED}
     notes = [f"reference, {d}: {reference()['machines'][d]}" for d in sorted(shipped)]
+    if any(p.source == CALIBRATED for p in planned):
+        notes.append("calibrated: the reference's figures, by the speed of this machine")
     reach = max((p.reach for p in planned if p.source == SCALED), default=1.0)
     if reach > FAR:
         notes.append(f"scaled: an extrapolation, to {reach:.0f} times the longest job here")
