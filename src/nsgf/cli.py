@@ -73,9 +73,6 @@ def _audit(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, help="of that draw (default: not to be foreseen)")
     parser.add_argument(
-        "--remade", action="store_true", help="accept the same bytes from a run of your own"
-    )
-    parser.add_argument(
         "--gate", action="store_true", help="only refuse files that must not be built upon"
     )
     parser.add_argument("--json", type=Path, help="where to write everything; - for the terminal")
