@@ -126,6 +126,7 @@ COMMANDS: dict[str, tuple[str, str, Setup]] = {
     "timeline": ("nsgf.ops.timeline", "when each job of a run ran", _preset),
     "publish": ("nsgf.ops.publish", "copy small results to results/published", _preset),
     "crate": ("nsgf.ops.crate.run", "export a finished run as an RO-Crate", _crate),
+    "badge": ("nsgf.ops.badge", "write the page that reviewers of an artefact ask for", _preset),
     "bench": ("nsgf.ops.bench.run", "measure ours and others side by side", _bench),
     "schema": ("nsgf.ops.schema", "write the JSON schema of presets", _schema),
 }

@@ -75,9 +75,12 @@ def glance(preset: Preset, file: Path) -> str:
         file: that it was read from.
     """
     try:
-        commit = Commit()
-    except NsgfError:
-        return "Not held against a committed run: this folder is not under git."
+        return _glance(Commit(), preset, file)
+    except NsgfError as error:
+        return f"Not held against a committed run: {error.what}."
+
+
+def _glance(commit: Commit, preset: Preset, file: Path) -> str:
     if str(file) not in commit.files or not record.of_preset(commit, preset.name).artefacts:
         return f"Commit {commit.id[:10]} has no record of preset {preset.name} to compare with."
     if any(tracked.check(commit)):
