@@ -91,6 +91,11 @@ class Run:
         return {p: row for p, row in known if row and self.recipe.get(p, row.recipe) == row.recipe}
 
     @cached_property
+    def outdated(self) -> int:
+        """How many artefacts the record has of another recipe."""
+        return len(self.files.keys() & self.record.artefacts.keys()) - len(self.comparable)
+
+    @cached_property
     def own(self) -> frozenset[str]:
         """Artefacts whose provenance is not the recorded one: made by another run than that."""
         known = self.comparable.items()
@@ -153,8 +158,8 @@ def by_record(run: Run) -> Iterator[Finding]:
     may its bytes be, where `_due` does not ask for the recorded ones.
     """
     known = run.record.artefacts
-    if outdated := len(run.files.keys() & known.keys()) - len(run.comparable):
-        why = f"the commit records {outdated} artefacts as other code or settings made them"
+    if run.outdated:
+        why = f"the commit records {run.outdated} artefacts as other code or settings made them"
         yield Finding("not recorded", str(run.root), f"{why}: nsgf publish, then commit")
     for path in run.files.keys() - known.keys():
         if run.files[path].sha256:

@@ -86,7 +86,7 @@ def _glance(commit: Commit, preset: Preset, file: Path) -> str:
     if any(tracked.check(commit)):
         return f"Not held against the committed run: code or settings differ from {commit.id[:10]}."
     of, found = subject.of_results(commit, preset.name)
-    if len(of.comparable) < len(of.record.artefacts):
+    if of.outdated:
         return "The committed run was made by other code or settings: nothing to compare with."
     return verdict(of, sorted(found, key=lambda f: f.rank), [], []).line
 

@@ -38,7 +38,7 @@ def of_results(commit: Commit, name: str) -> Audited:
         found.append(Finding("not recorded", str(run.root), why))
     if known.artefacts:
         found += checks.by_record(run)
-    if known.trees and not run.own:
+    if known.trees and not (run.own or run.outdated):
         found += checks.by_trees(run)
     return run, found
 

@@ -69,7 +69,8 @@ def verdict(
             "same bytes", f"What is published is what the commit records: {count} files."
         )
     if not run.own:
-        return Verdict("same bytes", f"This is the committed run: all {count} artefacts are its.")
+        line = f"This is the committed run: all {count} artefacts have its bytes and provenance."
+        return Verdict("same bytes", line)
     if not run.moved:
         line = f"Your run reproduces the committed one: all {count} artefacts have its bytes."
         return Verdict("same bytes", line)
@@ -89,8 +90,8 @@ def _by_numbers(run: Run, repeated: Sequence[Repetition], passed_over: Sequence[
     own = [r for r in repeated if not run.moved.isdisjoint(r.task.artefacts)]
     if own and elsewhere and not any(r.alike for r in own):
         line += (
-            "; it says that another machine made it, whose bits cannot be checked here:"
-            f" {len(own)} of its jobs were repeated within tolerance"
+            ". It says that a machine of another kind than this made it, whose bytes cannot be"
+            f" checked here: {len(own)} of its jobs were repeated within tolerance"
         )
     if len(keys) > 1:
         notes.append(f"It was made with {len(keys)} kinds of numerics.")
@@ -119,4 +120,4 @@ def _why(run: Run) -> str:
         return "the numerics of one of the two are not known"
     (ours, theirs), *_ = told
     differing = [k for k in {**theirs, **ours} if ours.get(k) != theirs.get(k)]
-    return f"your numerics are others than the recorded ones: {', '.join(differing)}"
+    return f"your numerics are of another kind ({', '.join(differing)})"
