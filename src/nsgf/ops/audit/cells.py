@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nsgf.ops.audit.chain import ABOUT
 from nsgf.ops.audit.record import Record
-from nsgf.ops.audit.tolerance import ABSOLUTE, RELATIVE
+from nsgf.ops.audit.tolerance import RELATIVE, absolute
 
 # Found out by a run, beside values with their intervals; the mean evaluations of NSGF++ are too.
 OUTCOME = ("nfe", "floor", "verdict", "ci_low", "ci_high")
@@ -54,13 +54,13 @@ def cells(record: Record, root: Path) -> list[Cell]:
 
 
 def _of_table(record: Record, root: Path, name: str) -> Iterator[Cell]:
-    ours = root / name
-    mine = _rows(ours.read_text()) if ours.is_file() else {}
+    ours, at_all = root / name, absolute(Path(name).stem)
+    mine = _rows(ours.read_text(errors="replace")) if ours.is_file() else {}
     for key, row in _rows((record.read(name) or b"").decode()).items():
         margins = dict(_margins(row))
         if margins:
             label = " ".join(row[k] for k in ABOUT if row.get(k))
-            yield Cell(Path(name).stem, label, _furthest(row, mine.get(key, {}), margins))
+            yield Cell(Path(name).stem, label, _furthest(row, mine.get(key, {}), margins, at_all))
 
 
 def _rows(text: str) -> dict[tuple, Row]:
@@ -88,12 +88,22 @@ def _margins(row: Row) -> Iterator[tuple[str, float]]:
             yield from ((c, half) for c in (column, "floor") if c == column or row.get(c))
 
 
-def _furthest(recorded: Row, ours: Row, margins: Mapping[str, float]) -> float | None:
+def _furthest(
+    recorded: Row, ours: Row, margins: Mapping[str, float], at_all: float
+) -> float | None:
     """The largest difference in units of its margin, which rounding alone is within."""
     found = []
     for column, half in margins.items():
-        there, here = float(recorded[column]), float(ours.get(column) or "inf")
-        if here == math.inf:
-            return here
-        found.append(abs(here - there) / max(half, RELATIVE * abs(there), ABSOLUTE))
+        there, here = float(recorded[column]), _number(ours.get(column))
+        if not math.isfinite(here):
+            return math.inf
+        found.append(abs(here - there) / max(half, RELATIVE * abs(there), at_all))
     return None if any(map(math.isnan, margins.values())) else max(found)
+
+
+def _number(text: str | None) -> float:
+    """A number of ours, nan where it is none: the table may be anybody's."""
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan

@@ -111,8 +111,8 @@ class Run:
 
     def numerics(self, path: str) -> Mapping | None:
         """What an artefact was made with, by its own account; None where it does not say."""
-        body = self.files[path].body
-        return body.get("numerics") if body else None
+        said = (self.files[path].body or {}).get("numerics")
+        return said if isinstance(said, dict) else None
 
     def ran_anew(self, path: str) -> bool:
         """Whether the job of an artefact has left other times than the recorded ones."""

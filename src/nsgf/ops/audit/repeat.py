@@ -133,6 +133,6 @@ def _difference(task: Expected, path: str, made: Path, alike: bool) -> Finding |
         return None
     if alike or task.stage in EXACT:
         return Finding("not repeated", path, f"job {task.job} made other bytes this time")
-    if not tolerance.agree(made, Path(path)):
+    if not tolerance.agree(made, Path(path), tolerance.absolute(task.stage)):
         return Finding("not repeated", path, f"job {task.job} made other numbers this time")
     return None
