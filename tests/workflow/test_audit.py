@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
 from nsgf.engine.lineage import recipes
 from nsgf.engine.task import with_sidecars
-from nsgf.ops.audit import cells, chain, checks, repeat, subject, tracked, verdict
+from nsgf.ops.audit import cells, chain, checks, repeat, subject, tolerance, tracked, verdict
 from nsgf.ops.audit.checks import Finding
 from nsgf.ops.audit.git import Commit
 from tests.workflow.checkout import both_kinds
@@ -361,14 +362,18 @@ def test_numbers_that_were_moved_within_the_intervals_are_caught(inside, cell):
     assert found.name == "forged"
 
 
-def test_the_recorded_numerics_owe_the_recorded_bytes(inside):
-    path = Path(VELOCITY)
+def test_the_recorded_numerics_owe_the_recorded_bytes_and_unknown_ones_do_not(inside):
     with tampered("results/small"):
-        forge(path)
+        forge(Path(VELOCITY))
         pose(numerics=False)
-        (found,) = [f for f in findings() if f.path == VELOCITY]
+        run, wrong = subject.of_results(Commit(), "small")
+    (found,) = [f for f in wrong if f.path == VELOCITY]
     assert found.kind == "forged"
     assert "with the recorded numerics" in found.why
+    rows = {path: row._replace(numerics=None) for path, row in run.record.artefacts.items()}
+    run = replace(run, record=replace(run.record, artefacts=rows))
+    assert list(checks.by_record(run)) == []
+    assert "are not known" in verdict.verdict(run, [], [], []).line
 
 
 def test_a_network_that_was_made_up_consistently_is_said_to_be_beyond_an_audit(inside):
@@ -432,6 +437,36 @@ def test_the_page_for_reviewers_says_what_the_audit_says(inside):
     assert "ran 4 jobs again" in text
     assert f"judged by commit | {inside.git('rev-parse', 'HEAD')}" in text
     assert text.count("| inconclusive | inconclusive |") >= 3
+
+
+@pytest.mark.parametrize(
+    ("text", "agrees"),
+    [
+        ('{"value": 0.500004, "n": 3}', True),
+        ('{"value": 0.5002, "n": 3}', False),
+        ('{"value": NaN, "n": 3}', False),
+        ('{"value": 0.5, "n": 4}', False),
+        ('{"other": 0.5, "n": 3}', False),
+    ],
+)
+def test_numbers_of_two_files_agree_within_the_tolerance_and_nothing_else(tmp_path, text, agrees):
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    one.write_text('{"value": 0.5, "n": 3}')
+    other.write_text(text)
+    assert tolerance.agree(one, other, tolerance.ABSOLUTE) is agrees
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz"])
+def test_arrays_agree_within_the_tolerance_and_damaged_ones_with_nothing(tmp_path, ending):
+    import numpy as np
+
+    paths = [tmp_path / f"{name}{ending}" for name in ("one", "near", "far")]
+    for path, value in zip(paths, (1.0, 1.00005, 1.01), strict=True):
+        (np.save if ending == ".npy" else np.savez)(path, np.full(8, value, np.float32))
+    assert tolerance.agree(paths[0], paths[1], 0)
+    assert not tolerance.agree(paths[0], paths[2], 0)
+    truncate(paths[1])
+    assert not tolerance.agree(paths[0], paths[1], 0)
 
 
 NO_TEXTS = ({"command": None}, {"sha256": None}, {"inputs": []}, {"inputs": {"a": 1}})

@@ -68,16 +68,16 @@ def chosen(run: Run, wrong: set[str], count: int, seed: int | None) -> Choice:
     """
     sound = [t for t in run.expected if wrong.isdisjoint(t.artefacts)]
     whole = [t for t in sound if all(map(os.path.isfile, (*t.reads, *t.artefacts)))]
-    seconds = {t.job: _seconds(run, t.job) for t in whole}
     moved = [t for t in sound if not run.moved.isdisjoint(t.artefacts)]
     due = [t for t in moved if t.stage in (*EXACT, *MEASURING)]
-    always = [t for t in whole if t.stage in JUDGING or t in due]
-    always = [t for t in always if t.stage in JUDGING or (seconds[t.job] or 0) <= CHEAP]
-    others = [t for t in whole if t not in always and t.stage not in NEVER]
-    cheap = [t for t in others if seconds[t.job] is not None and seconds[t.job] <= CHEAP]
-    comparable = [t for t in cheap if t.stage not in TRAINED or _is_of_here(run, t)]
+    seconds = {t.job: _seconds(run, t.job) for t in whole}
+    slow = [t for t in whole if (seconds[t.job] or 0) > CHEAP]
+    always = [t for t in whole if t.stage in JUDGING or (t in due and t not in slow)]
+    known = [t for t in whole if seconds[t.job] is not None and t not in slow]
+    others = [t for t in known if t not in always and t.stage not in NEVER]
+    others = [t for t in others if t.stage not in TRAINED or _is_of_here(run, t)]
     draw = random.Random(seed) if seed is not None else random.SystemRandom()
-    drawn = draw.sample(comparable, min(count, len(comparable)))
+    drawn = draw.sample(others, min(count, len(others)))
     passed_over = dict.fromkeys(t.job for t in due if t not in always)
     return Choice([*always, *drawn], [*passed_over])
 

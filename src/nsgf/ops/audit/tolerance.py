@@ -13,7 +13,7 @@ from nsgf.errors import NsgfError
 
 RELATIVE = 1e-4  # of the larger one, that two numbers may differ by
 ABSOLUTE = 1e-5  # that they may differ by at all
-# Two velocities that are each solved to 1e-3; one that is nearly exact has an error of mere rounding.
+# Of two velocities that are each solved to 1e-3: of a nearly exact one they are mere rounding.
 SOLVED = 2e-3
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
