@@ -363,6 +363,19 @@ def test_numbers_that_were_moved_within_the_intervals_are_caught(inside, cell):
     assert found.name == "forged"
 
 
+def test_samples_that_were_made_up_do_not_give_the_recorded_metrics(inside):
+    import numpy as np
+
+    metrics = "results/small/metrics/moons/fm,nfe=10.json"
+    with tampered("results/small", "data/processed"):
+        path = Path("results/small/samples/moons/fm,nfe=10/seed0-0.npy")
+        forge(path, lambda file: np.save(file, np.load(file) + np.float32(0.1)))
+        pose()
+        found = judged([metrics])
+    assert found.name == "forged"
+    assert metrics in found.line
+
+
 def test_the_recorded_numerics_owe_the_recorded_bytes_and_unknown_ones_do_not(inside):
     with tampered("results/small"):
         forge(Path(VELOCITY))

@@ -55,8 +55,8 @@ class Choice:
 
 
 def chosen(run: Run, wrong: set[str], count: int, seed: int | None) -> Choice:
-    """The judging tasks, those whose measured numbers or pictures are not the recorded ones, and
-    `count` cheap ones at random, of those whose files are all here.
+    """The judging tasks, those that measured or drew something of files that are not the recorded
+    ones, and `count` cheap ones at random, of those whose files are all here.
 
     What is cheap the commit's record says, where it knows: the run itself may be hostile.
 
@@ -68,7 +68,7 @@ def chosen(run: Run, wrong: set[str], count: int, seed: int | None) -> Choice:
     """
     sound = [t for t in run.expected if wrong.isdisjoint(t.artefacts)]
     whole = [t for t in sound if all(map(os.path.isfile, (*t.reads, *t.artefacts)))]
-    moved = [t for t in sound if not run.moved.isdisjoint(t.artefacts)]
+    moved = [t for t in sound if not run.moved.isdisjoint((*t.artefacts, *t.reads))]
     due = [t for t in moved if t.stage in (*EXACT, *MEASURING)]
     seconds = {t.job: _seconds(run, t.job) for t in whole}
     slow = [t for t in whole if (seconds[t.job] or 0) > CHEAP]
