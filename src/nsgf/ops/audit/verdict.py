@@ -62,7 +62,7 @@ def verdict(
         first, other = (forged or [*found])[0], len(found) - 1
         more = f", and {other} further findings" if other else ""
         what = f"{first.path} is {first.kind}" if forged else f"{first.path}: {first.kind}"
-        line = f"Your run is not what it says: {what}" if forged else f"Not judged: {what}"
+        line = f"This is not what it says it is: {what}" if forged else f"Not judged: {what}"
         return Verdict("forged" if forged else "not judged", f"{line} ({first.why}){more}.")
     if str(run.root).startswith(PUBLICATIONS):
         return Verdict(
