@@ -18,7 +18,7 @@ LOCKS := requirements/torch.txt requirements/lock.txt pyproject.toml
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup reproduce audit gate test test-slurm chaos lint clean
+.PHONY: help setup reproduce audit gate badge test test-slurm chaos lint clean
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -37,6 +37,9 @@ audit: setup ## Check every number of PRESET back to its bytes, against the comm
 
 gate: setup ## Refuse altered files before a run goes on from them
 	@$(BIN)/nsgf audit "results/$(PRESET)" --gate
+
+badge: setup ## The page that reviewers of an artefact ask for: results/PRESET/evaluation.md
+	@$(BIN)/nsgf badge --preset "$(PRESET)"
 
 test: setup ## All tests; those that cannot run here are named with the reason
 	@$(BIN)/python -m pytest -rs $(WORKERS) $(PYTEST_ARGS)

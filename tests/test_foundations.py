@@ -102,6 +102,7 @@ ORDER = [
     "lifeline",
     "private",
     "threads",
+    "numerics",
     "registry",
     "compiled",
     "philox",

@@ -28,6 +28,7 @@ from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
 from nsgf.ops import timeline
 from nsgf.ops.audit.dvc import PIPELINE, outputs
+from nsgf.ops.audit.run import glance
 from nsgf.ops.plan.forecast import best_forecast
 from nsgf.ops.timing import timing
 
@@ -168,6 +169,8 @@ def _tell(request: Request, done: int, reported: bool, cost: dict) -> None:
     for study in request.preset.studies if request.only is None else [request.only]:
         print(f"  {study}  results/{name}/tables/{study}.md")
     print(f"  report  {request.page}")
+    if request.only is None:
+        print(glance(request.preset, request.file))
 
 
 if __name__ == "__main__":

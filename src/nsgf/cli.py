@@ -73,9 +73,6 @@ def _audit(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, help="of that draw (default: not to be foreseen)")
     parser.add_argument(
-        "--remade", action="store_true", help="accept the same bytes from a run of your own"
-    )
-    parser.add_argument(
         "--gate", action="store_true", help="only refuse files that must not be built upon"
     )
     parser.add_argument("--json", type=Path, help="where to write everything; - for the terminal")
@@ -132,6 +129,7 @@ COMMANDS: dict[str, tuple[str, str, Setup]] = {
     "timeline": ("nsgf.ops.timeline", "when each job of a run ran", _preset),
     "publish": ("nsgf.ops.publish", "copy small results to results/published", _preset),
     "crate": ("nsgf.ops.crate.run", "export a finished run as an RO-Crate", _crate),
+    "badge": ("nsgf.ops.badge", "write the page that reviewers of an artefact ask for", _preset),
     "bench": ("nsgf.ops.bench.run", "measure ours and others side by side", _bench),
     "schema": ("nsgf.ops.schema", "write the JSON schema of presets", _schema),
 }

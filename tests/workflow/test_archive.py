@@ -58,7 +58,7 @@ def test_pools_are_built_again_bit_for_bit_and_nothing_else_is(published, pulled
     assert digests(pulled, "pools") == digests(published, "pools")
     assert not (pulled.folder / "logs/small/mnist-train-velocity.log").exists()
     assert ran(pulled) == {"reproduce", "claims"}  # which are also about times
-    audit = pulled.nsgf("audit", "results/small", "--remade")
+    audit = pulled.nsgf("audit", "results/small")
     assert audit.returncode == 0, audit.stdout + audit.stderr
 
 
@@ -110,7 +110,7 @@ def test_a_second_checkout_takes_all_work_from_the_store_and_is_as_sound(publish
         for c in (clone, published)
     )
     assert mine == theirs
-    audit = clone.nsgf("audit", "results/small", "--remade")  # but for times of jobs
+    audit = clone.nsgf("audit", "results/small")
     assert audit.returncode == 0, audit.stdout + audit.stderr
 
 

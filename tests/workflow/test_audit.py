@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import platform
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
 from nsgf.engine.lineage import recipes
 from nsgf.engine.task import with_sidecars
-from nsgf.ops.audit import chain, checks, subject, tracked
+from nsgf.ops.audit import cells, chain, checks, repeat, subject, tolerance, tracked, verdict
 from nsgf.ops.audit.checks import Finding
 from nsgf.ops.audit.git import Commit
 from tests.workflow.checkout import both_kinds
@@ -63,27 +66,62 @@ def swap(path: Path) -> None:
     other.write_bytes(mine)
 
 
-def forge(path: Path) -> None:
+def sidecars() -> list[Path]:
+    return [p for f in ("results/small", "data") for p in Path(f).rglob(f"*{SIDECAR}")]
+
+
+def forge(path: Path, change: Callable[[Path], None] = flip) -> None:
     """Other bytes, and every digest of them in the run's provenance made to fit."""
     if path.name.endswith(SIDECAR):
         body = json.loads(path.read_text())
         body["machine"]["cores"] += 1
         path.write_text(json.dumps(body))
         return
-    every = [*Path("results/small").rglob(f"*{SIDECAR}"), *Path("data").rglob(f"*{SIDECAR}")]
     before = sha256_file(path)
-    flip(path)
-    changed = {before: sha256_file(path)}
-    while changed:  # provenance names provenance too
+    change(path)
+    follow({before: sha256_file(path)})
+
+
+def follow(changed: dict[str, str]) -> None:
+    """Put new digests for old ones in all provenance, which names provenance too."""
+    every = {file: file.read_text() for file in sidecars()}
+    while changed:
         old, new = changed.popitem()
-        for file in every:
-            if old in (text := file.read_text()):
+        for file, text in every.items():
+            if old in text:
                 known = sha256_file(file)
-                file.write_text(text.replace(old, new))
+                every[file] = text.replace(old, new)
+                file.write_text(every[file])
                 changed[known] = sha256_file(file)
 
 
-OPERATIONS = (flip, truncate, delete, swap, forge)
+def rename(path: Path) -> None:
+    """Forged, and said to be made on another processor: bytes would be no concern of the record."""
+    forge(path)
+    for file in (p for p in [path, Path(f"{path}{SIDECAR}")] if p.name.endswith(SIDECAR)):
+        if file.exists():
+            claim(file)
+
+
+def claim(file: Path) -> None:
+    """Provenance that tells of other numerics."""
+    body = json.loads(file.read_text())
+    body["machine"]["processor"] = "another"
+    body["numerics"] |= {"processor": "another"}
+    file.write_text(json.dumps(body))
+
+
+def pose(numerics: bool = True) -> None:
+    """The whole run as one that was made on another processor, with times of its own."""
+    before = {file: sha256_file(file) for file in sidecars() if numerics}
+    for file in before:
+        claim(file)
+    follow({digest: sha256_file(file) for file, digest in before.items()})
+    for file in Path("results/small/timings").glob("*.tsv"):
+        file.write_text(file.read_text() + "\n")
+
+
+OPERATIONS = (flip, truncate, delete, swap, forge, rename)
 
 
 @pytest.fixture
@@ -107,8 +145,16 @@ def tampered(*folders: str):
                 file.write_bytes(body)
 
 
-def findings(remade: bool = False) -> list[Finding]:
-    return subject.of_results(Commit(), "small", remade)[1]
+def findings() -> list[Finding]:
+    return subject.of_results(Commit(), "small")[1]
+
+
+def judged(repeated: Iterable[str] = ()) -> verdict.Verdict:
+    """The verdict, with those tasks repeated that would be and that make one of these artefacts."""
+    run, wrong = subject.of_results(Commit(), "small")
+    tasks = repeat.chosen(run, {f.path for f in wrong}, 0, None).tasks
+    again = repeat.repeat(run, [t for t in tasks if not set(repeated).isdisjoint(t.artefacts)])
+    return verdict.verdict(run, [*wrong, *(f for r in again for f in r.found)], again, [])
 
 
 def images_once(file, name: str):
@@ -142,7 +188,7 @@ def test_there_are_enough_kinds_of_artefact():
 def test_a_clean_run_is_sound(inside):
     result = inside.nsgf("audit", "results/small", "--recompute", "2", "--json", "audit.json")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "Sound" in result.stdout
+    assert result.stdout.startswith("This is the committed run")
     told = json.loads(Path("audit.json").read_text())
     Path("audit.json").unlink()
     assert told["sound"]
@@ -175,7 +221,7 @@ def test_seconds_that_claims_rest_on_are_held_against_them(inside):
 def test_every_number_of_every_table_has_a_chain(inside):
     import pandas as pd
 
-    run, _ = subject.of_results(Commit(), "small", False)
+    run, _ = subject.of_results(Commit(), "small")
     inputs = {path: list(file.body["inputs"]) for path, file in run.files.items()}
     found = list(chain.numbers("small", Path("results/small"), inputs))
     rows = sum(
@@ -255,12 +301,189 @@ def test_a_run_without_a_record_is_not_sound(inside, tmp_path):
 
 
 def test_a_run_of_ones_own_is_told_from_the_recorded_one(inside):
-    """The same bytes with other provenance: not the record, unless that is accepted."""
-    body = Path(VELOCITY + SIDECAR)
-    with tampered("results/small"):
-        forge(body)
+    """The same bytes with other provenance: a run of one's own if it has times of its own."""
+    with tampered("results/small", "data/processed"):
+        forge(Path(VELOCITY + SIDECAR))
         assert {f.kind for f in findings()} >= {"remade"}
-        assert findings(remade=True) == []
+        pose()
+        assert findings() == []
+        assert judged().name == "same bytes"
+
+
+def scale(path: Path, text: str = r"(?<=[ :])-?\d+\.\d+", factor: float = 0.5) -> None:
+    """Numbers of a JSON file moved; whole ones are counts."""
+    path.write_text(re.sub(text, lambda n: str(float(n[0]) * factor), path.read_text()))
+
+
+def move(path: Path) -> None:
+    """What was measured of a cell, by 1 %."""
+    scale(path, r'(?<="value": )\S+', 1.01)
+
+
+HELD = {  # what no numerics change, and what is made again
+    "fetch": "data/processed/mnist/test_images.npy",
+    "evaluate": "results/small/metrics/mnist/straight.json",
+    "reference": "results/small/samples/moons/reference/test.json",
+    "targets": "results/small/metrics/moons/targets.json",
+    "table": "results/small/tables/table1.md",
+    "figure": "results/small/figures/figure4.png",
+}
+
+
+@pytest.mark.parametrize("path", map(Path, HELD.values()), ids=HELD)
+def test_a_forgery_that_poses_as_a_rerun_on_another_machine_is_caught(inside, path):
+    with tampered("results/small", "data/processed"):
+        forge(path, scale if path.suffix == ".json" else flip)
+        pose()
+        found = judged([str(path)])
+    assert found.name == "forged"
+    assert str(path.parent if path.parts[0] == "data" else path) in found.line
+
+
+@pytest.mark.parametrize("cell", ["moons/fm,nfe=10", "*/*"])
+def test_numbers_that_were_moved_within_the_intervals_are_caught(inside, cell):
+    """With tables and claims that follow from them, posing as a rerun on another machine."""
+    every = [Path(p) for p in KINDS["evaluate json"]]
+    files = [p for p in every if p.match(f"metrics/{cell}.json")]
+    wanted = [p for k in ("table csv", "claims csv", "figure pdf") for p in KINDS[k]]
+    with tampered("results/small", "data/processed"):
+        for path in files:
+            forge(path, move)
+        made = inside.nsgf("make", *wanted, "--preset", "config/small.yaml")
+        assert made.returncode == 0, made.stderr
+        pose()
+        run, wrong = subject.of_results(Commit(), "small")
+        assert wrong == []
+        beside = cells.cells(run.record, run.root)
+        assert all(cell.agrees for cell in beside)
+        assert max(cell.furthest for cell in beside) > 0
+        due = {t.job for t in repeat.chosen(run, set(), 0, None).tasks if t.stage == "evaluate"}
+        found = judged([str(files[0])])
+    assert len(due) == len(files)
+    assert found.name == "forged"
+
+
+def test_samples_that_were_made_up_do_not_give_the_recorded_metrics(inside):
+    import numpy as np
+
+    metrics = "results/small/metrics/moons/fm,nfe=10.json"
+    with tampered("results/small", "data/processed"):
+        path = Path("results/small/samples/moons/fm,nfe=10/seed0-0.npy")
+        forge(path, lambda file: np.save(file, np.load(file) + np.float32(0.1)))
+        pose()
+        found = judged([metrics])
+    assert found.name == "forged"
+    assert metrics in found.line
+
+
+def test_the_recorded_numerics_owe_the_recorded_bytes_and_unknown_ones_do_not(inside):
+    with tampered("results/small"):
+        forge(Path(VELOCITY))
+        pose(numerics=False)
+        run, wrong = subject.of_results(Commit(), "small")
+        rows = {path: row._replace(numerics=None) for path, row in run.record.artefacts.items()}
+        unknown = replace(run, record=replace(run.record, artefacts=rows))
+        assert list(checks.by_record(unknown)) == []
+        assert "are not known" in verdict.verdict(unknown, [], [], []).line
+    (found,) = [f for f in wrong if f.path == VELOCITY]
+    assert found.kind == "forged"
+    assert "with the recorded numerics" in found.why
+
+
+def test_a_network_that_was_made_up_consistently_is_said_to_be_beyond_an_audit(inside):
+    with tampered("results/small", "data/processed"):
+        forge(Path(VELOCITY))
+        pose()
+        found = judged()
+    assert found.name == "same within seeds"
+    assert "made up consistently" in found.notes[-1]
+
+
+def test_a_cell_beyond_its_margin_is_said_to_differ(inside):
+    record = subject.of_results(Commit(), "small")[0].record
+    path = Path("results/small/tables/table1.csv")
+    with tampered("results/small"):
+        row = next(line for line in path.read_text().splitlines() if ",fm,moons,10,w2," in line)
+        mean, low, high = (float(v) for v in row.split(",")[-6:-3])
+        for share, agrees in ((0.9, True), (1.1, False)):
+            moved = row.replace(f"{mean:g},{low:g}", f"{mean + share * (high - low) / 2},{low:g}")
+            assert moved != row
+            path.write_text(path.read_text().replace(row, moved))
+            (cell,) = [c for c in cells.cells(record, Path("results/small")) if c.furthest > 0]
+            assert (cell.label, cell.agrees) == ("fm moons 10 w2", agrees)
+            path.write_text(path.read_text().replace(moved, row))
+
+
+@pytest.fixture(scope="module")
+def rerun(published, tmp_path_factory) -> Clone:
+    """Flow matching trained once more, and all that rests on it, with other vector instructions."""
+    clone = Clone.copy(published, tmp_path_factory.mktemp("rerun") / "clone")
+    cell = "moons/fm,nfe=10"
+    for folder in ("models/moons/straight", f"samples/{cell}", "tables", "figures"):
+        shutil.rmtree(clone.results / folder)
+    (clone.results / f"metrics/{cell}.json").unlink()
+    clone.environment |= {"ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "2"}
+    return clone
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="asks for vector instructions of x86")
+def test_an_honest_rerun_with_other_numerics_is_told_that_it_reproduces(rerun):
+    said = "Your run reproduces the committed one: 20 of 20 cells agree within seed noise; bytes"
+    run = rerun.reproduce()
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.splitlines()[-1].startswith(said)
+    here = rerun.nsgf("audit", "results/small", "--json", "audit.json")
+    assert here.returncode == 0, here.stdout + here.stderr
+    assert here.stdout.startswith(said)
+    told = json.loads((rerun.folder / "audit.json").read_text())
+    assert told["verdict"]["name"] == "same within seeds"
+    assert {"moons-evaluate-fm_nfe-10", "table-table1"} < set(told["repeated"])
+    del rerun.environment["ATEN_CPU_CAPABILITY"]  # a machine that has other numerics than the run
+    elsewhere = rerun.nsgf("audit", "results/small")
+    assert elsewhere.returncode == 0, elsewhere.stdout + elsewhere.stderr
+    assert "cannot be checked here" in elsewhere.stdout.splitlines()[0]
+
+
+def test_the_page_for_reviewers_says_what_the_audit_says(inside):
+    page = Path("results/small/evaluation.md")
+    with tampered("results/small"):
+        result = inside.nsgf("badge", "--preset", "small")
+        assert result.returncode == 0, result.stderr
+        text = page.read_text()
+    assert "**This is the committed run" in text
+    assert "ran 4 jobs again" in text
+    assert f"judged by commit | {inside.git('rev-parse', 'HEAD')}" in text
+    assert text.count("| inconclusive | inconclusive |") >= 3
+
+
+@pytest.mark.parametrize(
+    ("text", "agrees"),
+    [
+        ('{"value": 0.500004, "n": 3}', True),
+        ('{"value": 0.5002, "n": 3}', False),
+        ('{"value": NaN, "n": 3}', False),
+        ('{"value": 0.5, "n": 4}', False),
+        ('{"other": 0.5, "n": 3}', False),
+    ],
+)
+def test_numbers_of_two_files_agree_within_the_tolerance_and_nothing_else(tmp_path, text, agrees):
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    one.write_text('{"value": 0.5, "n": 3}')
+    other.write_text(text)
+    assert tolerance.agree(one, other, tolerance.ABSOLUTE) is agrees
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz"])
+def test_arrays_agree_within_the_tolerance_and_damaged_ones_with_nothing(tmp_path, ending):
+    import numpy as np
+
+    paths = [tmp_path / f"{name}{ending}" for name in ("one", "near", "far")]
+    for path, value in zip(paths, (1.0, 1.00005, 1.01), strict=True):
+        (np.save if ending == ".npy" else np.savez)(path, np.full(8, value, np.float32))
+    assert tolerance.agree(paths[0], paths[1], 0)
+    assert not tolerance.agree(paths[0], paths[2], 0)
+    truncate(paths[1])
+    assert not tolerance.agree(paths[0], paths[1], 0)
 
 
 NO_TEXTS = ({"command": None}, {"sha256": None}, {"inputs": []}, {"inputs": {"a": 1}})

@@ -1,7 +1,7 @@
 """Where an artefact came from: one JSON beside it.
 
-Its digest, the command, settings, seed, code and commit, inputs with digests, versions, and the
-machine with its processor, on which last bits depend.
+Its digest, the command, settings, seed, code and commit, inputs with digests, versions, the
+machine, and the numerics, on which last bits depend.
 """
 
 import functools
@@ -15,10 +15,11 @@ from pathlib import Path
 from nsgf.artifact import sha256_file, sha256_json, sidecar, write_json
 from nsgf.engine.code import LIBRARIES
 from nsgf.engine.task import Task
+from nsgf.numerics import key, processor
 from nsgf.private import redact
 
+ACCOUNT = ("commit", "versions", "machine", "numerics", "facts")  # of whoever did the work
 VERSIONS = [name for names in LIBRARIES.values() for name in names]
-WIDTHS = ("avx512f", "avx2", "avx", "asimd")  # of vector instructions, the widest first
 
 
 def account(facts: dict) -> dict:
@@ -27,7 +28,8 @@ def account(facts: dict) -> dict:
     Args:
         facts: anything worth keeping that the stage found out, such as where it was resumed.
     """
-    return {"commit": commit(), "versions": versions(), "machine": machine(), "facts": facts}
+    values = (commit(), versions(), machine(), key(), facts)
+    return dict(zip(ACCOUNT, values, strict=True))
 
 
 def record(task: Task, inputs: dict[str, str], done: dict) -> None:
@@ -47,7 +49,7 @@ def record(task: Task, inputs: dict[str, str], done: dict) -> None:
         "seed": task.seed,
         "code": task.code,
         "inputs": inputs,
-        **{key: done[key] for key in ("commit", "versions", "machine", "facts")},
+        **{name: done.get(name) for name in ACCOUNT},  # a store may hold older accounts
     }
     for path in map(Path, task.artefacts):
         write_json(sidecar(path), body | {"artefact": path.name, "sha256": sha256_file(path)})
@@ -63,23 +65,11 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, str | int]:
     """System, cores, processor, and the graphics card if torch is loaded and has one."""
     found = {"system": platform.system(), "arch": platform.machine(), "cores": os.cpu_count()}
-    found |= _processor()
+    found |= processor()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
     return found
-
-
-def _processor() -> dict[str, str]:
-    """Its name and widest vector instructions, as Linux tells them."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
-    except OSError:  # no Linux
-        return {"processor": platform.processor() or "unknown"}
-    about = {key.strip(): value.strip() for key, _, value in (s.partition(":") for s in lines)}
-    flags = about.get("flags", about.get("Features", "")).split()
-    vectors = next((width for width in WIDTHS if width in flags), "none")
-    return {"processor": about.get("model name", "unknown"), "vectors": vectors}
 
 
 @functools.cache

@@ -1,9 +1,9 @@
 """`nsgf publish`: copy the small results of a finished run into results/published, to be committed.
 
 results/published/<preset>/{tables,figures,metrics,timings}/ with every file's provenance, and
-MANIFEST.json: the digest of each file, the commit that made them, and digests and recipes of all
-artefacts of the run: what `nsgf audit` trusts once it is committed. The table in README.md between
-its two markers is made anew from all that is published, so that it cannot say anything else.
+MANIFEST.json: the digest of each file, the commit that made them, and digests, recipes and numerics
+of all artefacts of the run: what `nsgf audit` trusts once it is committed. The table in README.md
+between its two markers is made anew from all that is published: it cannot say anything else.
 """
 
 import shutil
@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from nsgf.artifact import atomic, read_json, sha256_file, sidecar, write_json, write_text
+from nsgf.artifact import (
+    atomic,
+    read_json,
+    sha256_file,
+    sha256_json,
+    sidecar,
+    write_json,
+    write_text,
+)
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.config.published import published_of
@@ -60,9 +68,11 @@ def run(preset: Path) -> None:
             shutil.copyfile(path, temporary)
     digests = {str(p.relative_to(source)): sha256_file(p) for p in files}
     manifest = {"commit": commits[0], "title": whole.title, "files": digests}
-    # Of every artefact the digests of its bytes and provenance, and its recipe.
-    found = judged.files.items()
-    manifest["artefacts"] = {p: [f.sha256, f.provenance, recipe[p]] for p, f in found}
+    # Of every artefact the digests of its bytes and provenance, its recipe, its numerics by name.
+    made = judged.files.items()
+    named = {p: sha256_json(f.body["numerics"])[:8] for p, f in made if f.body.get("numerics")}
+    manifest["numerics"] = {name: judged.files[p].body["numerics"] for p, name in named.items()}
+    manifest["artefacts"] = {p: [f.sha256, f.provenance, recipe[p], named.get(p)] for p, f in made}
     manifest["labels"] = _labels(whole)
     write_json(Path(manifest_path(whole.name)), manifest)
     write_readme(Path("README.md"))

@@ -31,9 +31,16 @@ def timing(preset: str, job: str) -> Timing | None:
     """
     path = Path(Layout(f"results/{preset}").timing(job))
     try:
-        with path.open() as handle:
-            row = next(csv.DictReader(handle, delimiter="\t"))
+        return parsed(path.read_text(), path.stat().st_mtime)
+    except OSError:
+        return None
+
+
+def parsed(text: str, end: float = 0) -> Timing | None:
+    """Of the content of a benchmark file; None where it is cut off."""
+    try:
+        row = next(csv.DictReader(text.splitlines(), delimiter="\t"))
         peak = None if row["max_rss"] in ("-", "NA") else float(row["max_rss"])
-        return Timing(path.stat().st_mtime, float(row["s"]), peak)
-    except (OSError, StopIteration, KeyError, TypeError, ValueError):
+        return Timing(end, float(row["s"]), peak)
+    except (StopIteration, KeyError, TypeError, ValueError):
         return None

@@ -1,12 +1,12 @@
 """Judge the artefacts of a run: by themselves, by the DAG, and by what the commit records."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
-from nsgf.artifact import SIDECAR
+from nsgf.artifact import SIDECAR, sha256_file
 from nsgf.config.preset import Preset
 from nsgf.data import images
 from nsgf.engine.dag import snapshot_text
@@ -15,7 +15,7 @@ from nsgf.layout import DATA, Layout
 from nsgf.ops.audit import dvc
 from nsgf.ops.audit.expected import Expected
 from nsgf.ops.audit.files import File
-from nsgf.ops.audit.record import Record
+from nsgf.ops.audit.record import Artefact, Record
 from nsgf.registry import ARRAYS
 
 Kind = Literal[  # causes before effects
@@ -27,9 +27,9 @@ Kind = Literal[  # causes before effects
     "no provenance",  # none, or none that can be read
     "forged",  # in itself consistent, but not what the commit records
     "unknown",  # no job of the DAG makes it
-    "not repeated",  # made again from its inputs, it had other bytes
+    "not repeated",  # made again from its inputs, it had other bytes or numbers
     "stale",  # made by other code, settings or command than the DAG's
-    "remade",  # the commit's bytes, with the provenance of another run
+    "remade",  # the commit's bytes, with the provenance of a run that left no times
     "rests on",  # made from a file that has a finding of its own, or from other bytes of it
 ]
 KINDS = get_args(Kind)
@@ -52,6 +52,7 @@ class Finding:
 # Folders of a run in which everything is made by a job.
 OWNED = ("pools", "models", "samples", "metrics", "tables", "figures")
 TIMING = "/timings/"
+ASKING = "fetch-inception"  # its answer is about the machine that asks
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Run:
         record: what the commit says.
         elsewhere: SHA-256 of files that are not among `files`, None where nobody knows.
         left_out: artefacts that are not archived and are not here.
+        recipe: of each artefact by this tree's DAG, where the record has recipes too.
     """
 
     name: str
@@ -75,11 +77,48 @@ class Run:
     record: Record
     elsewhere: Callable[[str], str | None]
     left_out: frozenset[str] = frozenset()
+    recipe: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def maker(self) -> dict[str, Expected]:
         """The task behind each artefact."""
         return {path: task for task in self.expected for path in task.artefacts}
+
+    @cached_property
+    def comparable(self) -> dict[str, Artefact]:
+        """What the record says of those artefacts that it knows by the recipe that they have."""
+        known = ((p, self.record.artefacts.get(p)) for p in self.files)
+        return {p: row for p, row in known if row and self.recipe.get(p, row.recipe) == row.recipe}
+
+    @cached_property
+    def outdated(self) -> int:
+        """How many artefacts the record has of another recipe."""
+        return len(self.files.keys() & self.record.artefacts.keys()) - len(self.comparable)
+
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """Artefacts whose provenance is not the recorded one: made by another run than that."""
+        known = self.comparable.items()
+        return frozenset(p for p, row in known if row.provenance != self.files[p].provenance)
+
+    @cached_property
+    def moved(self) -> frozenset[str]:
+        """Artefacts, but for what rests on times, that have other bytes than the recorded ones."""
+        here = ((p, row, self.files[p].sha256) for p, row in self.comparable.items())
+        return frozenset(
+            p for p, row, now in here if now not in (None, row.sha256) and TIMING not in p
+        )
+
+    def numerics(self, path: str) -> Mapping | None:
+        """What an artefact was made with, by its own account; None where it does not say."""
+        said = (self.files[path].body or {}).get("numerics")
+        return said if isinstance(said, dict) else None
+
+    def ran_anew(self, path: str) -> bool:
+        """Whether the job of an artefact has left other times than the recorded ones."""
+        times = f"timings/{self.maker[path].job}.tsv"
+        file, recorded = self.root / times, self.record.files.get(times)
+        return recorded is None or not file.is_file() or sha256_file(file) != recorded
 
     def digest(self, path: str, otherwise: str | None = None) -> str | None:
         """What a file's bytes are; `otherwise` where it is neither here nor recorded."""
@@ -112,26 +151,44 @@ def by_itself(run: Run) -> Iterator[Finding]:
                     yield Finding("rests on", path, f"made from other bytes of '{given}'")
 
 
-def by_record(run: Run, remade: bool) -> Iterator[Finding]:
+def by_record(run: Run) -> Iterator[Finding]:
     """Artefacts against the commit's manifest.
 
-    Args:
-        run: what is on disk.
-        remade: accept the commit's bytes with the provenance of another run of the same recipe;
-            times, which no run repeats, are then not held against the commit.
+    The provenance of a run of one's own is its own, and so are its times, on which claims rest; so
+    may its bytes be, where `_due` does not ask for the recorded ones.
     """
-    for path, file in run.files.items():
-        known = run.record.artefacts.get(path)
-        if file.sha256 is None or (remade and TIMING in path):
-            continue
-        if known is None:
+    known = run.record.artefacts
+    if run.outdated:
+        why = f"the commit records {run.outdated} artefacts as other code or settings made them"
+        yield Finding("not recorded", str(run.root), f"{why}: nsgf publish, then commit")
+    for path in run.files.keys() - known.keys():
+        if run.files[path].sha256:
             yield Finding("not recorded", path, "the commit's manifest does not name it")
-        elif known.sha256 != file.sha256:
-            yield Finding("forged", path, f"the commit records {known.sha256[:12]}")
-        elif known.provenance != file.provenance and not remade:
-            yield Finding("remade", path, "provenance is not the one that the commit records")
-    for path in run.record.artefacts.keys() - run.files.keys():
+    for path, row in run.comparable.items():
+        if run.files[path].sha256 not in (None, row.sha256):
+            if why := _due(run, path):
+                yield Finding("forged", path, f"the commit records {row.sha256[:12]}: {why}")
+        elif path in run.own and not run.ran_anew(path):
+            yield Finding("remade", path, "the commit records other provenance, and these times")
+    for path in known.keys() - run.files.keys():
         yield Finding("missing", path, "the commit records it, but no job of this preset makes it")
+
+
+def _due(run: Run, path: str) -> str | None:
+    """Why an artefact must have the recorded bytes; None where it need not."""
+    if not run.ran_anew(path):
+        return "its job has left no times of its own"
+    if TIMING in path or run.maker[path].stage == ASKING:
+        return None
+    if run.maker[path].stage == "fetch":
+        return "data are the same everywhere"
+    body, recorded = run.files[path].body, run.comparable[path].numerics
+    if not body or recorded is None or recorded != run.numerics(path):
+        return None
+    given = ((digest, run.record.digest(p)) for p, digest in body["inputs"].items())
+    if all(now == then for now, then in given if then):
+        return "it was made from the recorded inputs with the recorded numerics"
+    return None
 
 
 def by_trees(run: Run) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """What a commit records of a run: the published manifest, and the outputs in dvc.lock."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -9,17 +9,19 @@ from typing import NamedTuple
 import yaml
 
 from nsgf.artifact import SIDECAR
-from nsgf.layout import manifest_path
+from nsgf.layout import PUBLICATIONS, manifest_path
 from nsgf.ops.audit import dvc
 from nsgf.ops.audit.git import Commit
 
 
 class Artefact(NamedTuple):
-    """A line of the manifest: SHA-256 of the artefact and of its provenance, and its recipe."""
+    """A line of the manifest: SHA-256 of the artefact and of its provenance, its recipe, and the
+    numerics that it was made with (None: the manifest does not say)."""
 
     sha256: str
     provenance: str
     recipe: str
+    numerics: Mapping | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Record:
         lock: dvc.lock.
         trees: DVC's digest of each output folder.
         left_out: output folders that are not pushed, because they can be rebuilt.
+        read: content of a published copy by its path there, as the commit has it; None if absent.
     """
 
     made_by: str | None = None
@@ -41,6 +44,7 @@ class Record:
     lock: Mapping = field(default_factory=dict)
     trees: Mapping[str, str] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
+    read: Callable[[str], bytes | None] = lambda path: None
 
     def digest(self, path: str) -> str | None:
         """SHA-256 of an artefact, or of provenance by its path; None if nothing is recorded."""
@@ -63,8 +67,17 @@ def of_preset(commit: Commit, name: str) -> Record:
         if path + SIDECAR in files
     }
     rows = manifest.get("artefacts", copies)
-    artefacts = {path: Artefact(*row) for path, row in rows.items()}
+    keys = manifest.get("numerics", {})
+    artefacts = {p: Artefact(*row[:3], *map(keys.get, row[3:])) for p, row in rows.items()}
     lock, pipeline = (yaml.safe_load(commit.read(f) or b"") or {} for f in (dvc.LOCK, dvc.PIPELINE))
     trees, outputs = dvc.folders(lock, name), dvc.outputs(pipeline, name)
     left_out = {p for p, flags in outputs.items() if trees and flags.get("push") is False}
-    return Record(manifest.get("commit"), files, artefacts, lock, trees, frozenset(left_out))
+    return Record(
+        manifest.get("commit"),
+        files,
+        artefacts,
+        lock,
+        trees,
+        frozenset(left_out),
+        lambda path: commit.read(f"{PUBLICATIONS}/{name}/{path}"),
+    )

@@ -3,20 +3,16 @@
 from pathlib import Path
 
 from nsgf.artifact import json_text, write_text
+from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS
-from nsgf.ops.audit import repeat, show, subject, tracked
+from nsgf.ops.audit import record, repeat, show, subject, tracked
 from nsgf.ops.audit.git import Commit
+from nsgf.ops.audit.verdict import SOUND, Audit, verdict
 
 
 def run(
-    folder: Path,
-    commit: str,
-    recompute: int,
-    seed: int | None,
-    remade: bool,
-    gate: bool,
-    json: Path | None,
+    folder: Path, commit: str, recompute: int, seed: int | None, gate: bool, json: Path | None
 ) -> None:
     """Audit a run, or what was published of one.
 
@@ -25,38 +21,74 @@ def run(
         commit: what is trusted; all else may be hostile.
         recompute: how many cheap jobs, drawn at random, to run again besides the judging ones.
         seed: of the draw; None leaves it to the operating system.
-        remade: accept the commit's bytes with the provenance of another run.
         gate: only refuse files that no honest run can have left, before a run goes on from them.
         json: where to write all of it; `-` writes to standard output instead of the table.
 
     Raises:
-        NsgfError: something is not what it should be.
+        NsgfError: something is not what it should be, or a number is another.
     """
     root, name = Commit(commit), _preset(folder)
     if gate:
         print(f"{subject.gate(root, name)} files may be built upon")
         return
-    root.check_objects()
-    tracked.check_own_code()
-    found, repeated = [*tracked.check(root)], []
-    if folder.parent == Path(PUBLICATIONS):
-        audited, wrong = subject.of_published(root, name)
-    else:
-        audited, wrong = subject.of_results(root, name, remade)
-        repeated = repeat.chosen(audited, {f.path for f in wrong}, recompute, seed)
-        found += repeat.compare(name, repeated)
-    found = sorted([*found, *wrong], key=lambda f: f.rank)
-    whole = json and json_text(show.as_json(audited, found, root, repeated))
+    audit = audited(root, folder, recompute, seed)
+    whole = json and json_text(show.as_json(audit))
     if json and json != Path("-"):
         write_text(json, whole)
-    print(whole.rstrip() if json == Path("-") else show.as_text(audited, found, root, repeated))
-    if found:
+    print(whole.rstrip() if json == Path("-") else show.as_text(audit))
+    if audit.found:
         raise NsgfError(
-            f"{folder} is not sound: {len(found)} findings",
+            f"{folder} is not sound: {len(audit.found)} findings",
             "restore what the commit records (dvc checkout, git checkout), or remove what is"
             " named and run make reproduce COMPLETE=1; a new run of yours is recorded by nsgf"
             " publish",
         )
+    if audit.verdict.name not in SOUND:
+        raise NsgfError(
+            f"{folder} holds other numbers than the commit records",
+            "see the cells that are named; another preset or more seeds say more than this run",
+        )
+
+
+def audited(commit: Commit, folder: Path, recompute: int = 0, seed: int | None = None) -> Audit:
+    """The audit of a folder of results, as `run` has it."""
+    name, repeated, passed_over = _preset(folder), [], []
+    commit.check_objects()
+    tracked.check_own_code()
+    found = [*tracked.check(commit)]
+    if folder.parent == Path(PUBLICATIONS):
+        of, wrong = subject.of_published(commit, name)
+    else:
+        of, wrong = subject.of_results(commit, name)
+        chosen = repeat.chosen(of, {f.path for f in wrong}, recompute, seed)
+        repeated, passed_over = repeat.repeat(of, chosen.tasks), chosen.passed_over
+        found += [f for one in repeated for f in one.found]
+    found = sorted([*found, *wrong], key=lambda f: f.rank)
+    return Audit(of, commit, found, repeated, verdict(of, found, repeated, passed_over))
+
+
+def glance(preset: Preset, file: Path) -> str:
+    """The verdict's line on a whole run that has just ended, without running anything again.
+
+    Args:
+        preset: that was run.
+        file: that it was read from.
+    """
+    try:
+        return _glance(Commit(), preset, file)
+    except NsgfError as error:
+        return f"Not held against a committed run: {error.what}."
+
+
+def _glance(commit: Commit, preset: Preset, file: Path) -> str:
+    if str(file) not in commit.files or not record.of_preset(commit, preset.name).artefacts:
+        return f"Commit {commit.id[:10]} has no record of preset {preset.name} to compare with."
+    if any(tracked.check(commit)):
+        return f"Not held against the committed run: code or settings differ from {commit.id[:10]}."
+    of, found = subject.of_results(commit, preset.name)
+    if of.outdated:
+        return "The committed run was made by other code or settings: nothing to compare with."
+    return verdict(of, sorted(found, key=lambda f: f.rank), [], []).line
 
 
 def _preset(folder: Path) -> str:

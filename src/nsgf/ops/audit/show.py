@@ -6,19 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from nsgf.artifact import sha256_json
 from nsgf.ops.audit import chain
 from nsgf.ops.audit.checks import Finding, Run
-from nsgf.ops.audit.expected import Expected
-from nsgf.ops.audit.git import Commit
+from nsgf.ops.audit.verdict import SOUND, Audit
 from nsgf.ops.text import columns
 
-ACCOUNT = ("command", "seed", "code", "commit", "machine", "versions", "config_sha256")
+ACCOUNT = ("command", "seed", "code", "commit", "machine", "numerics", "versions", "config_sha256")
 SHOWN = 25  # findings in the table; the JSON holds all
 
 
-def as_json(
-    run: Run, found: Sequence[Finding], commit: Commit, repeated: Sequence[Expected]
-) -> dict:
-    """Everything: findings, every artefact with its account, every number with its chain."""
-    wrong = {f.path: f.kind for f in reversed(found)}
+def as_json(audit: Audit) -> dict:
+    """Verdict and findings, every artefact with its account, every number with its chain."""
+    run, judged = audit.run, audit.verdict
+    wrong = {f.path: f.kind for f in reversed(audit.found)}
     artefacts, configurations = {}, {}
     for path, file in run.files.items():
         body, known = file.body or {}, run.record.artefacts.get(path)
@@ -28,6 +26,7 @@ def as_json(
             "provenance_sha256": file.provenance,
             "stage": run.maker[path].stage,
             "recipe": known and known.recipe,
+            "recorded_numerics": known and known.numerics,
             "status": wrong.get(path, "left out" if path in run.left_out else "ok"),
         }
         if body:
@@ -40,30 +39,31 @@ def as_json(
     artefacts |= {p: {"sha256": run.elsewhere(p), "status": "tracked"} for p in sorted(given)}
     return {
         "subject": str(run.root),
-        "commit": commit.id,
+        "commit": audit.commit.id,
         "made_by": run.record.made_by,
-        "sound": not found,
-        "findings": [vars(f) for f in found],
-        "repeated": [task.job for task in repeated],
+        "sound": judged.name in SOUND,
+        "verdict": vars(judged) | {"cells": [vars(c) | {"agrees": c.agrees} for c in judged.cells]},
+        "findings": [vars(f) for f in audit.found],
+        "repeated": [one.task.job for one in audit.repeated],
         "numbers": numbers,
         "artefacts": artefacts,
         "configurations": configurations,
     }
 
 
-def as_text(
-    run: Run, found: Sequence[Finding], commit: Commit, repeated: Sequence[Expected]
-) -> str:
-    """Numbers with what they rest on, parts of the run, and findings."""
+def as_text(audit: Audit) -> str:
+    """The verdict, numbers with what they rest on, parts of the run, and findings."""
+    run = audit.run
     blocks = [
-        f"Audit of {run.root} by commit {commit.id[:10]}",
-        _numbers(run, {f.path for f in found}),
+        "\n".join([audit.verdict.line, *audit.verdict.notes]),
+        f"Audit of {run.root} by commit {audit.commit.id[:10]}",
+        _numbers(run, {f.path for f in audit.found}),
         _parts(run),
     ]
-    if repeated:
-        names = ", ".join(task.job for task in repeated)
+    if audit.repeated:
+        names = ", ".join(one.task.job for one in audit.repeated)
         blocks.append(f"Run again from their recorded inputs: {names}")
-    blocks.append(_findings(found) or "Sound: every file is what the commit records.")
+    blocks.append(_findings(audit.found))
     return "\n\n".join(b for b in blocks if b)
 
 
@@ -96,15 +96,16 @@ def _values(values: Mapping[str, str]) -> str:
 
 def _parts(run: Run) -> str:
     """How many artefacts each part has, and how many of them are what."""
-    kinds = ("artefacts", "as recorded", "same bytes, own provenance", "left out")
+    kinds = ("artefacts", "as recorded", "same bytes, own provenance", "other bytes", "left out")
     parts: dict[str, Counter] = {}
     for path, file in run.files.items():
         count, known = parts.setdefault(chain.part(path), Counter()), run.record.artefacts.get(path)
         count["artefacts"] += 1
         if path in run.left_out:
             count["left out"] += 1
-        elif known and known.sha256 == file.sha256:
-            count[kinds[1 if known.provenance == file.provenance else 2]] += 1
+        elif known and file.sha256:
+            alike = known.provenance == file.provenance
+            count[kinds[3 if known.sha256 != file.sha256 else 1 if alike else 2]] += 1
     rows = [(part, *(str(count[kind]) for kind in kinds)) for part, count in parts.items()]
     return columns([("part", *kinds), *rows])
 

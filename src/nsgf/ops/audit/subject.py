@@ -18,8 +18,12 @@ from nsgf.ops.audit.git import Commit
 Audited = tuple[Run, list[Finding]]
 
 
-def of_results(commit: Commit, name: str, remade: bool) -> Audited:
-    """Audit results/<name> by this tree's DAG and by the commit's record."""
+def of_results(commit: Commit, name: str) -> Audited:
+    """Audit results/<name> by this tree's DAG and by the commit's record.
+
+    It is the archive of the recorded run if no provenance differs from the record's. A run of one's
+    own has provenance and times of its own, which DVC's digests of whole folders know nothing of.
+    """
     preset = load(Path(f"config/{name}.yaml"), Preset)
     known = record.of_preset(commit, name)
     run = on_disk(preset, known)
@@ -33,8 +37,8 @@ def of_results(commit: Commit, name: str, remade: bool) -> Audited:
         why = f"commit {commit.id[:10]} says nothing of it: nsgf publish, then commit"
         found.append(Finding("not recorded", str(run.root), why))
     if known.artefacts:
-        found += checks.by_record(run, remade)
-    if known.trees and not remade:
+        found += checks.by_record(run)
+    if known.trees and not (run.own or run.outdated):
         found += checks.by_trees(run)
     return run, found
 
@@ -53,7 +57,9 @@ def on_disk(preset: Preset, known: record.Record) -> Run:
         return sha256_file(Path(path)) if Path(path).is_file() else "missing"
 
     root = Path(f"results/{preset.name}")
-    return Run(preset.name, root, tasks, found, known, elsewhere, left_out)
+    named = any(row.recipe for row in known.artefacts.values())
+    recipe = recipes(jobs(preset)) if named else {}
+    return Run(preset.name, root, tasks, found, known, elsewhere, left_out, recipe)
 
 
 def sound(preset: Preset) -> Run:
@@ -85,7 +91,7 @@ def gate(commit: Commit, name: str) -> int:
     preset, known = load(Path(f"config/{name}.yaml"), Preset), record.of_preset(commit, name)
     run = on_disk(preset, known)
     found = [f for f in checks.by_itself(run) if f.kind == "altered"]
-    found += _forged(run, recipes(jobs(preset)))
+    found += [f for f in checks.by_record(run) if f.kind == "forged"]
     if not known.artefacts and known.trees and dvc.is_current(known.lock):
         found += [f for f in checks.by_trees(run) if Path(f.path).is_file()]
     if found:
@@ -96,14 +102,6 @@ def gate(commit: Commit, name: str) -> int:
             " anew; what you made yourself and trust is recorded by nsgf publish or dvc commit",
         )
     return sum(f.sha256 is not None for p, f in run.files.items() if p not in run.left_out)
-
-
-def _forged(run: Run, recipe: dict[str, str]) -> Iterator[Finding]:
-    """Files whose whole recipe is that of the record must have the recorded bytes."""
-    for finding in checks.by_record(run, remade=True):
-        known = run.record.artefacts.get(finding.path)
-        if finding.kind == "forged" and known.recipe == recipe[finding.path]:
-            yield finding
 
 
 def of_published(commit: Commit, name: str) -> Audited:
