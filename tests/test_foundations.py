@@ -102,6 +102,8 @@ ORDER = [
     "lifeline",
     "private",
     "threads",
+    "numerics",
+    "torch_by_numpy",
     "registry",
     "compiled",
     "philox",

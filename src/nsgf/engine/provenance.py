@@ -1,7 +1,7 @@
 """Where an artefact came from: one JSON beside it.
 
-Its digest, the command, settings, seed, code and commit, inputs with digests, versions, and the
-machine with its processor, on which last bits depend.
+Its digest, the command, settings, seed, code and commit, inputs with digests, versions, the machine
+with its processor, and what last bits rest on.
 """
 
 import functools
@@ -12,6 +12,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from nsgf import numerics
 from nsgf.artifact import sha256_file, sha256_json, sidecar, write_json
 from nsgf.engine.code import LIBRARIES
 from nsgf.engine.task import Task
@@ -27,7 +28,13 @@ def account(facts: dict) -> dict:
     Args:
         facts: anything worth keeping that the stage found out, such as where it was resumed.
     """
-    return {"commit": commit(), "versions": versions(), "machine": machine(), "facts": facts}
+    return {
+        "commit": commit(),
+        "versions": versions(),
+        "machine": machine(),
+        "numerics": numerics.key(),
+        "facts": facts,
+    }
 
 
 def record(task: Task, inputs: dict[str, str], done: dict) -> None:
@@ -47,7 +54,7 @@ def record(task: Task, inputs: dict[str, str], done: dict) -> None:
         "seed": task.seed,
         "code": task.code,
         "inputs": inputs,
-        **{key: done[key] for key in ("commit", "versions", "machine", "facts")},
+        **{key: done[key] for key in ("commit", "versions", "machine", "numerics", "facts")},
     }
     for path in map(Path, task.artefacts):
         write_json(sidecar(path), body | {"artefact": path.name, "sha256": sha256_file(path)})
@@ -72,11 +79,9 @@ def machine() -> dict[str, str | int]:
 
 def _processor() -> dict[str, str]:
     """Its name and widest vector instructions, as Linux tells them."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
-    except OSError:  # no Linux
+    about = numerics.processor()
+    if not about:  # no Linux
         return {"processor": platform.processor() or "unknown"}
-    about = {key.strip(): value.strip() for key, _, value in (s.partition(":") for s in lines)}
     flags = about.get("flags", about.get("Features", "")).split()
     vectors = next((width for width in WIDTHS if width in flags), "none")
     return {"processor": about.get("model name", "unknown"), "vectors": vectors}
