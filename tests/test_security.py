@@ -330,7 +330,7 @@ def test_an_archives_own_name_stays_in_the_cache_folder(name):
 
 ALLOWED = {
     *("artefact", "code", "command", "commit", "config", "config_sha256", "facts", "inputs"),
-    *("machine", "seed", "sha256", "stage", "unit", "versions"),
+    *("machine", "numerics", "seed", "sha256", "stage", "unit", "versions"),
 }
 MACHINE = {"system", "arch", "cores", "processor", "vectors", "gpu"}
 WITH_PASSWORD = "https://me:hunter2hunter2@data.example.org/sets"
