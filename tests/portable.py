@@ -25,7 +25,7 @@ def whole() -> dict:
     made = both_kinds("portable", samples=64)
     points, images = made["studies"]["table1"], made["studies"]["table3"]
     points["methods"]["adaptive"] = {"method": "fm", "sampling.solver": "dopri5"}
-    points["pool"]["batch_size"] = 256
+    points["train_seeds"], points["pool"]["batch_size"] = 1, 128
     points["networks"]["velocity"] |= {"iterations": 5, "batch_size": 256}
     for network in points["networks"].values():
         network["net"] |= {"width": 256}

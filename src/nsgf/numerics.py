@@ -21,12 +21,12 @@ VARIABLES = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "MKL_CBWR": "COMPATIBLE",  # AVX2 means AUTO on other processors than Intel's
     "OPENBLAS_CORETYPE": "Haswell",
-    "NPY_DISABLE_CPU_FEATURES": "X86_V4,AVX512_ICL,AVX512_SPR",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3,X86_V4,AVX512_ICL,AVX512_SPR",
     "NUMBA_CPU_NAME": "x86-64-v3",
     "NUMBA_CPU_FEATURES": "",
 }
 TAKEN = {  # what libraries answer in portable mode
-    "numpy": "X86_V3",
+    "numpy": "baseline",
     "openblas": "Haswell",
     "numba": "x86-64-v3",
     "torch": "AVX2",
@@ -132,7 +132,7 @@ def _numpy() -> dict[str, str]:
 
     blas = (each for each in threadpool_info() if each["internal_api"] == "openblas")
     names = sorted({each["architecture"] for each in blas})
-    widest = next((width for width in WIDTHS if features.get(width)), "none")
+    widest = next((width for width in WIDTHS if features.get(width)), "baseline")
     return {"numpy": widest} | ({"openblas": ",".join(names)} if names else {})
 
 
