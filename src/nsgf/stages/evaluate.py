@@ -9,7 +9,7 @@ from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.layout import FEATURES
 from nsgf.registry import kind_of, module_of
-from nsgf.stages.reference import instrument_modules, measuring
+from nsgf.stages.reference import ON_CPU, instrument_modules, measuring
 
 
 def tasks(outline: Outline) -> Iterator[Task]:
@@ -56,8 +56,10 @@ def make(settings: EvaluateStage, unit, files) -> None:
         NsgfError: features that jobs have computed are of other samples, weights or settings.
     """
     from nsgf.artifact import read_json, read_kept_json, write_json
+    from nsgf.device import set_up
     from nsgf.progress import bar
 
+    set_up(settings.compute.model_copy(update=ON_CPU))
     _check_features(settings, unit, files.inputs)
     measure = module_of(kind_of(settings.kind).measure)
     instrument, found = measure.Instrument(settings, unit, files), []

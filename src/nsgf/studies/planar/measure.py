@@ -10,12 +10,9 @@ import torch
 from nsgf.artifact import read_json, read_kept_json, read_npy, write_json
 from nsgf.config.metrics import EvaluateStage, ReferenceStage
 from nsgf.data.problem import PlanarProblem, problem_from
-from nsgf.device import set_up
 from nsgf.metrics.wasserstein import Measured, distances, floors, measure
 from nsgf.progress import bar
 from nsgf.rng import stream
-
-ON_CPU = {"device": "cpu"}  # nothing here needs a GPU
 
 
 def points_of_test(settings: ReferenceStage, problem: PlanarProblem, dataset: str, of: tuple):
@@ -26,7 +23,6 @@ def points_of_test(settings: ReferenceStage, problem: PlanarProblem, dataset: st
 
 def reference(settings: ReferenceStage, unit, files) -> None:
     """The floors of every set of samples, as one .json; a killed run goes on after its last set."""
-    set_up(settings.compute.model_copy(update=ON_CPU))
     dataset, metrics = unit["dataset"], settings.metrics
     problem, found = problem_from(dataset, files.inputs.get("data")), {}
     with bar(len(settings.sets), f"floors {dataset}") as progress:
@@ -49,7 +45,6 @@ class Instrument:
     """Measures the sets of samples of one cell."""
 
     def __init__(self, settings: EvaluateStage, unit, files):
-        set_up(settings.compute.model_copy(update=ON_CPU))
         self._settings, self._dataset = settings, unit["dataset"]
         self._problem = problem_from(self._dataset, files.inputs.get("data"))
         self._floors = read_json(files.inputs["reference"])["sets"]
