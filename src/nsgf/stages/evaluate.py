@@ -9,7 +9,7 @@ from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.layout import FEATURES
 from nsgf.registry import kind_of, module_of
-from nsgf.stages.reference import ON_CPU, instrument_modules, measuring
+from nsgf.stages.reference import instrument_modules, measuring
 
 
 def tasks(outline: Outline) -> Iterator[Task]:
@@ -59,7 +59,7 @@ def make(settings: EvaluateStage, unit, files) -> None:
     from nsgf.device import set_up
     from nsgf.progress import bar
 
-    set_up(settings.compute.model_copy(update=ON_CPU))
+    set_up(settings.compute.model_copy(update={"device": "cpu"}))  # a GPU is taken by what needs it
     _check_features(settings, unit, files.inputs)
     measure = module_of(kind_of(settings.kind).measure)
     instrument, found = measure.Instrument(settings, unit, files), []

@@ -8,8 +8,6 @@ from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.registry import NETS, kind_of, module_of
 
-ON_CPU = {"device": "cpu"}  # what measures with a GPU takes it by itself
-
 
 def tasks(outline: Outline) -> Iterator[Task]:
     """One for each data set of each study."""
@@ -50,5 +48,5 @@ def make(settings: ReferenceStage, unit, files) -> None:
     """Make the reference of a data set."""
     from nsgf.device import set_up
 
-    set_up(settings.compute.model_copy(update=ON_CPU))
+    set_up(settings.compute.model_copy(update={"device": "cpu"}))  # a GPU is taken by what needs it
     module_of(kind_of(settings.kind).measure).reference(settings, unit, files)
