@@ -30,6 +30,7 @@ def whole() -> dict:
     for network in points["networks"].values():
         network["net"] |= {"width": 256}
     images["pool"]["batch_size"] = images["networks"]["classifier"]["batch_size"] = 64
+    images["sampling"]["n_samples"] = 8
     images["metrics"]["features"] = ["effnet_lite0", "classifier"]
     return made
 
