@@ -44,7 +44,7 @@ test: setup ## All tests; those that cannot run here are named with the reason
 test-slurm: setup ## The whole workflow on a real SLURM of two nodes on this machine (root, Debian)
 	@$(BIN)/python -m pytest -rs -s tests/workflow/test_slurm.py
 
-test-portable: setup ## The same bytes on emulated processors, half an hour (Debian: qemu-user)
+test-portable: setup ## The same bytes on emulated processors, a quarter of an hour (Debian: qemu-user)
 	@$(BIN)/python -m pytest -rs tests/portable.py
 
 chaos: setup ## 30 faults at random moments, here and on a real SLURM (root, Debian): CHAOS_SEED=2401
