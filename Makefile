@@ -18,7 +18,7 @@ LOCKS := requirements/torch.txt requirements/lock.txt pyproject.toml
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup reproduce audit gate badge test test-slurm chaos lint clean
+.PHONY: help setup reproduce audit gate badge test test-portable test-slurm chaos lint clean
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -46,6 +46,9 @@ test: setup ## All tests; those that cannot run here are named with the reason
 
 test-slurm: setup ## The whole workflow on a real SLURM of two nodes on this machine (root, Debian)
 	@$(BIN)/python -m pytest -rs -s tests/workflow/test_slurm.py
+
+test-portable: setup ## The same bytes on emulated processors, a quarter of an hour (Debian: qemu-user)
+	@$(BIN)/python -m pytest -rs tests/portable.py
 
 chaos: setup ## 30 faults at random moments, here and on a real SLURM (root, Debian): CHAOS_SEED=2401
 	@PYTHONPATH=. $(BIN)/python -m tests.chaos.campaign --seed "$(CHAOS_SEED)" $(CHAOS_ARGS)

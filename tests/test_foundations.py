@@ -103,6 +103,7 @@ ORDER = [
     "private",
     "threads",
     "numerics",
+    "torch_by_numpy",
     "registry",
     "compiled",
     "philox",

@@ -18,6 +18,7 @@ from before import holes, only_run, refuse_damaged
 from failures import explain
 from where import Where
 
+from nsgf import numerics
 from nsgf.artifact import write_json
 from nsgf.config.base import load, read_yaml
 from nsgf.config.find import preset_file
@@ -38,6 +39,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends a run as Ctrl-C does
     try:
+        numerics.apply(numerics.best())  # of what the driver times; jobs see to theirs
         where = Where(arguments.profile, arguments.cores)
         request = Request(arguments.preset, arguments.only or None, arguments.complete)
         return reproduce(request, where, arguments.dry_run)

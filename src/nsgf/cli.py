@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from nsgf import numerics
 from nsgf.config.find import preset_file
 from nsgf.errors import NsgfError
 from nsgf.lifeline import die_with_parent
@@ -154,8 +155,9 @@ def main(words: Sequence[str] | None = None) -> int:
     command = arguments.pop("command")
     # A job whose Snakemake was killed must not write on beside its successor.
     die_with_parent()
-    if command not in ("bench", "make"):  # which know how many they want
+    if command not in ("bench", "make"):  # which know what they want
         set_threads(1)
+        numerics.apply(numerics.best())
     try:
         if arguments.get("preset"):
             arguments["preset"] = preset_file(arguments["preset"])

@@ -1,7 +1,8 @@
-"""Choice of device and of thread count."""
+"""Choice of device, of thread count and of numerics."""
 
 import torch
 
+from nsgf import numerics
 from nsgf.config.compute import Compute
 from nsgf.errors import NsgfError
 
@@ -22,7 +23,16 @@ def pick(name: str) -> torch.device:
 
 
 def set_up(compute: Compute) -> torch.device:
-    """Fix the thread count, ask for deterministic kernels and return the device."""
+    """Fix numerics and thread count, ask for deterministic kernels and return the device.
+
+    Raises:
+        NsgfError: this process computes in another way than `compute` says, or has no such device.
+    """
+    numerics.apply(compute.numerics)
+    if compute.numerics == "portable":
+        from nsgf import torch_by_numpy
+
+        torch_by_numpy.install()
     torch.set_num_threads(compute.threads)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False

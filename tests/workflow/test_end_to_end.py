@@ -14,6 +14,7 @@ import psutil
 import pytest
 import yaml
 
+from nsgf import numerics
 from nsgf.artifact import SIDECAR, sidecar
 from tests.foreign import foreign
 from tests.workflow.checkout import Checkout, both_kinds, wait_for
@@ -61,6 +62,7 @@ def test_everything_is_made_with_provenance(undisturbed):
         body = undisturbed.provenance(path)
         assert body["commit"] is None or len(body["commit"]) >= 40
         assert len(body["sha256"]) == 64
+        assert body["numerics"] == numerics.key()
     table = undisturbed.provenance(results / "tables/table1.csv")
     assert "results/tiny/metrics/moons/fm,nfe=10.json" in table["inputs"]
     assert table["command"] == "nsgf make results/tiny/tables/table1.csv"

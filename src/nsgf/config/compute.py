@@ -5,15 +5,19 @@ from typing import Literal
 from pydantic import Field
 
 from nsgf.config.base import Model
+from nsgf.numerics import Mode
 
 
 class Compute(Model):
-    """What can change a result's bytes: device and thread count are configuration, not machine."""
+    """What can change a result's bytes is configuration, not the machine's."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes CUDA where there is a device."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of one process, count."""
+    numerics: Mode = "portable"
+    """portable: the same bits on every x86-64 with AVX2 and FMA; native: what this processor does
+    fastest."""
 
 
 class Resources(Model):

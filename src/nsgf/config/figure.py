@@ -6,6 +6,7 @@ from nsgf.config.base import Model
 from nsgf.config.cells import known
 from nsgf.config.metrics import Judging
 from nsgf.config.study import Study
+from nsgf.numerics import Mode
 from nsgf.registry import FIGURES
 
 
@@ -62,11 +63,13 @@ class ReportStage(Model):
     """Of the run; printed over figures where it is reduced."""
     reduced: tuple[str, ...]
     judging: Judging
+    numerics: Mode
 
     @classmethod
     def of(cls, preset, name: str, **more):
         """Of a preset."""
-        shared = {key: getattr(preset, key) for key in ("seed", "title", "reduced", "judging")}
+        keys = ("seed", "title", "reduced", "judging", "numerics")
+        shared = {key: getattr(preset, key) for key in keys}
         return cls(name=name, **shared, **more)
 
 

@@ -7,6 +7,7 @@ from nsgf.config.cells import Cell, cells
 from nsgf.config.figure import Figure
 from nsgf.config.metrics import Judging
 from nsgf.config.study import Name, Study
+from nsgf.numerics import Mode
 from nsgf.registry import DATASETS, FIGURES
 
 
@@ -24,6 +25,12 @@ class Preset(Model):
     judging: Judging = Judging()
     figures: dict[Name, Figure] = Field(default_factory=dict)
     """By file name: figure3 is Figure 3 of the paper."""
+
+    @property
+    def numerics(self) -> Mode:
+        """Of what is made from all studies: portable where every one of them is."""
+        modes = {study.compute.numerics for study in self.studies.values()}
+        return "native" if "native" in modes else "portable"
 
     @model_validator(mode="after")
     def _figures_exist(self):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nsgf import numerics
 from nsgf.artifact import sha256_json, write_json
 from nsgf.engine.code import stage_module
 from nsgf.engine.digests import Digests, checked
@@ -17,6 +18,7 @@ from nsgf.engine.provenance import account, record
 from nsgf.engine.state import state_root, work_state
 from nsgf.engine.store import Store
 from nsgf.engine.task import Task
+from nsgf.errors import NsgfError
 
 TAKEN = "taken from the store"  # said of work that was not done here
 
@@ -43,9 +45,14 @@ def make(tasks: Iterable[Task]) -> None:
     not lost with it, they are kept aside until the last one is done, if no store has them.
 
     Raises:
-        NsgfError: an input is missing or damaged, or what the stage itself refuses.
+        NsgfError: an input is missing or damaged, this process cannot compute as the settings say,
+            or what the stage itself refuses.
     """
     tasks, digests, store = list(tasks), Digests(), Store.configured()
+    modes = sorted({task.numerics for task in tasks} - {None})
+    if len(modes) > 1:
+        raise NsgfError(f"one process cannot be {' and '.join(modes)}", "make one path at a time")
+    numerics.apply(*modes or [numerics.best()])
     aside = None
     if store is None and len(tasks) > 1:
         name = sha256_json([str(Path.cwd()), *(task.artefacts[0] for task in tasks)])
@@ -69,6 +76,7 @@ def _make(task: Task, digests: Digests, store: Store | None) -> None:
         with work_state(key) as state:
             start = time.monotonic()
             facts = _stage(task).make(task.settings, task.unit, _files(task, state))
+            numerics.check()
             done = account(facts or {}) | {"seconds": round(time.monotonic() - start, 3)}
             record(task, given, done)
             if store:
@@ -91,8 +99,8 @@ def work_key(task: Task, given: Mapping[str, str]) -> str:
         name: given[paths] if isinstance(paths, str) else [given[p] for p in paths]
         for name, paths in task.inputs.items()
     }
-    device = _device(task.settings)
-    return sha256_json([task.stage, task.unit, task.config, task.code, inputs, device])[:40]
+    where = [_device(task.settings), numerics.kind()]
+    return sha256_json([task.stage, task.unit, task.config, task.code, inputs, where])[:40]
 
 
 def _stage(task: Task):

@@ -12,14 +12,15 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from nsgf import numerics
 from nsgf.artifact import sha256_file, sha256_json, sidecar, write_json
 from nsgf.engine.code import LIBRARIES
 from nsgf.engine.task import Task
-from nsgf.numerics import key, processor
 from nsgf.private import redact
 
 ACCOUNT = ("commit", "versions", "machine", "numerics", "facts")  # of whoever did the work
 VERSIONS = [name for names in LIBRARIES.values() for name in names]
+WIDTHS = ("avx512f", "avx2", "avx", "asimd")  # of vector instructions, the widest first
 
 
 def account(facts: dict) -> dict:
@@ -28,8 +29,13 @@ def account(facts: dict) -> dict:
     Args:
         facts: anything worth keeping that the stage found out, such as where it was resumed.
     """
-    values = (commit(), versions(), machine(), key(), facts)
-    return dict(zip(ACCOUNT, values, strict=True))
+    return {
+        "commit": commit(),
+        "versions": versions(),
+        "machine": machine(),
+        "numerics": numerics.key(),
+        "facts": facts,
+    }
 
 
 def record(task: Task, inputs: dict[str, str], done: dict) -> None:
@@ -65,11 +71,21 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, str | int]:
     """System, cores, processor, and the graphics card if torch is loaded and has one."""
     found = {"system": platform.system(), "arch": platform.machine(), "cores": os.cpu_count()}
-    found |= processor()
+    found |= _processor()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
     return found
+
+
+def _processor() -> dict[str, str]:
+    """Its name and widest vector instructions, as Linux tells them."""
+    about = numerics.processor()
+    if not about:  # no Linux
+        return {"processor": platform.processor() or "unknown"}
+    flags = about.get("flags", about.get("Features", "")).split()
+    vectors = next((width for width in WIDTHS if width in flags), "none")
+    return {"processor": about.get("model name", "unknown"), "vectors": vectors}
 
 
 @functools.cache

@@ -15,6 +15,7 @@ from nsgf.artifact import sha256_json, sidecar
 from nsgf.config.base import Model, deciding
 from nsgf.config.compute import Resources
 from nsgf.engine.code import code_of
+from nsgf.numerics import Mode
 
 LIGHT = Resources(mem_mb=1500, runtime_min=30)  # tables, figures, downloads
 Unit = dict[str, str | int]
@@ -76,6 +77,11 @@ class Task:
     def seed(self) -> int | None:
         """Root of its random streams, None where nothing is random."""
         return getattr(self.settings, "seed", None)
+
+    @property
+    def numerics(self) -> Mode | None:
+        """How its arithmetic is done; None where it has none, as a download."""
+        return getattr(getattr(self.settings, "compute", self.settings), "numerics", None)
 
     @property
     def reads(self) -> tuple[str, ...]:

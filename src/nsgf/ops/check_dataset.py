@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from nsgf import numerics
 from nsgf.config.compute import Compute
 from nsgf.config.pool import Flow, Pool, PoolStage
 from nsgf.data import arrays, images
@@ -175,7 +176,7 @@ def _pool(name: str, is_image: bool, data: Path, folder: Path) -> str:
         flow=Flow(steps=3, step_size=0.3, blur=BLUR[is_image]),
         pool=Pool(batch_size=64, batches=2, storage=storage),
         seed=SEED,
-        compute=Compute(device="cpu"),
+        compute=Compute(device="cpu", numerics=numerics.asked()),
     )
     outputs = {n: Path(p) for n, p in shard_files(str(folder / "pool"), settings).items()}
     held = [data / DATASETS[name].target / "train_images.npy"] if is_image else []

@@ -56,8 +56,10 @@ def make(settings: EvaluateStage, unit, files) -> None:
         NsgfError: features that jobs have computed are of other samples, weights or settings.
     """
     from nsgf.artifact import read_json, read_kept_json, write_json
+    from nsgf.device import set_up
     from nsgf.progress import bar
 
+    set_up(settings.compute.model_copy(update={"device": "cpu"}))  # a GPU is taken by what needs it
     _check_features(settings, unit, files.inputs)
     measure = module_of(kind_of(settings.kind).measure)
     instrument, found = measure.Instrument(settings, unit, files), []

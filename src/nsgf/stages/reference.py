@@ -46,4 +46,7 @@ def instrument_modules(branch: Branch) -> tuple[str, ...]:
 
 def make(settings: ReferenceStage, unit, files) -> None:
     """Make the reference of a data set."""
+    from nsgf.device import set_up
+
+    set_up(settings.compute.model_copy(update={"device": "cpu"}))  # a GPU is taken by what needs it
     module_of(kind_of(settings.kind).measure).reference(settings, unit, files)

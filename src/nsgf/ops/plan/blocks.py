@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nsgf import numerics
 from nsgf.config.compute import Compute
 from nsgf.config.train import Training
 from nsgf.data.problem import open_problem
@@ -71,7 +72,7 @@ def image_flow() -> Callable[[], object]:
 
 def training_step(net: dict, problem: object, batch_size: int) -> Callable[[], object]:
     """A step of Adam on the straight objective, with what it draws."""
-    compute = Compute(device="cpu")
+    compute = Compute(device="cpu", numerics=numerics.asked())
     training = Training(net=net, iterations=1000, batch_size=batch_size, lr=1e-3, decay="cosine")
     lesson = Lesson(problem, None, training, set_up(compute), SEED, ("calibration",), {})
     learner = learner_of(module_of(NETWORKS["straight"].module), lesson)

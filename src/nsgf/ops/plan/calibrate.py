@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from nsgf import numerics
 from nsgf.artifact import read_kept_json, sha256_json, write_json
 from nsgf.engine.code import code_of
 from nsgf.engine.provenance import machine
@@ -70,7 +71,8 @@ def seconds() -> dict[str, float]:
 
 def kept() -> Path:
     """Where the seconds of this machine's blocks lie."""
-    key = sha256_json([machine() | {"gpu": None}, sys.version, code_of("", (BLOCKS,))])
+    known = machine() | {"gpu": None}, numerics.asked(), sys.version, code_of("", (BLOCKS,))
+    key = sha256_json(known)
     return state_root() / f"speed-{key[:16]}.json"
 
 
