@@ -29,7 +29,6 @@ from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
 from nsgf.ops import timeline
 from nsgf.ops.audit.dvc import PIPELINE, outputs
-from nsgf.ops.audit.run import glance
 from nsgf.ops.plan.forecast import best_forecast
 from nsgf.ops.timing import timing
 
@@ -172,6 +171,8 @@ def _tell(request: Request, done: int, reported: bool, cost: dict) -> None:
         print(f"  {study}  results/{name}/tables/{study}.md")
     print(f"  report  {request.page}")
     if request.only is None:
+        from nsgf.ops.audit.run import glance  # loads numpy
+
         print(glance(request.preset, request.file))
 
 

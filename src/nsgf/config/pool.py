@@ -22,7 +22,7 @@ class Flow(Model):
     backend: Literal["newton", "geomloss"] = "newton"
     """Which solver computes the velocities: newton, ours, converges to tol."""
     tol: float = Field(default=1e-3, gt=0, le=1)
-    """Relative error that newton may leave in a velocity; where it cannot be held, the run stops."""
+    """Relative error that newton may leave in a velocity; where it cannot, the run stops."""
     scaling: float = Field(default=0.95, gt=0, lt=1)
     """GeomLoss's ratio between successive blurs of its annealing, fraction in (0, 1); newton
     ignores it."""

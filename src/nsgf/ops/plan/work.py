@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from nsgf.config.net import NetModel
 from nsgf.config.pool import Flow
 from nsgf.config.preset import Preset, Study
@@ -107,7 +105,7 @@ def _pool(stage, study: Study, unit: Unit, data: Dataset) -> Work:
     batches = pool.batches / pool.shards
     solves = _solves("pool", flow, flow.backend, batches * flow.steps, pool.batch_size, d)
     held = 16 * 2 * pool.batch_size * d * flow.steps * FLOAT / 1e6  # a group of minibatches
-    rows, width = batches * flow.steps * pool.batch_size, np.dtype(pool.dtype).itemsize
+    rows, width = batches * flow.steps * pool.batch_size, int(pool.dtype.removeprefix("float")) // 8
     if pool.storage == "points":
         disk = 2 * rows * d * width
     else:
