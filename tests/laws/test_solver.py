@@ -46,6 +46,17 @@ def test_distances_and_projections_are_those_of_torch(d, dtype):
 
 
 @both
+def test_a_sparse_plan_projects_as_a_dense_one_and_alone_as_in_a_batch(dtype):
+    y = cloud(50, 27, 40, batch=3, dtype=dtype)
+    logits = cloud(60, 28, 50, batch=3, dtype=dtype) * torch.tensor([200, 1, 60]).view(3, 1, 1)
+    plan = torch.softmax(logits.to(dtype), -1)
+    found = kernels.project(plan, y)
+    assert_close(found, plan @ y, rtol=0, atol=10 * ROUNDING[dtype])
+    for k in range(3):
+        assert torch.equal(kernels.project(plan[k : k + 1], y[k : k + 1])[0], found[k])
+
+
+@both
 @pytest.mark.parametrize("eps", [0.01, 0.25, 4.0])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_both_twins_descend_to_the_same_plan(batch, eps, dtype):

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from nsgf.errors import NsgfError
 from nsgf.ot.coupling import from_gram
-from nsgf.ot.error import Bound, finer_goal, first_goal, relative, speed
-from nsgf.ot.newton import solve, solve_symmetric
+from nsgf.ot.error import Bound, finer_goal, first_goal, moments, relative, speed
+from nsgf.ot.newton import loops_for, solve, solve_symmetric
 from nsgf.ot.schedule import Solution
 from nsgf.ot.sinkhorn import demand
 
@@ -66,14 +66,14 @@ def gram_flow(
         NsgfError: a coordinate is nan or infinite.
     """
     eps, eta = blur**2, step_size
-    if not bool(x0.isfinite().all() and y.isfinite().all()):
-        raise NsgfError("x0 or y is not finite", "look for nan and inf in them")
     # Each cloud on its own mean, as rows of plans sum to one: plans stay, and the distance of the
     # means, which shrinks by 1 - eta a step, costs no digits.
     to, at = x0.mean(-2, keepdim=True), y.mean(-2, keepdim=True)
     apart = (to - at).double().square().sum((-1, -2)) / 2
     x0, y = x0 - to, y - at
     xx, xy, yy = x0 @ x0.mT, x0 @ y.mT, y @ y.mT
+    if not all(bool(gram.diagonal(dim1=-2, dim2=-1).isfinite().all()) for gram in (xx, yy)):
+        raise NsgfError("x0 or y is not finite", "look for nan and inf in them")
     fine = first_goal(tol, x0)
     constant, start = _with_itself(yy, eps, fine).f.mean(-1), None
     for k in range(n_steps):
@@ -119,20 +119,20 @@ class _Products:
         cost, kept = from_gram(norms, squares, self._xy), norms
         if self.within is not None:
             kept = (self._sx * self.within).sum(-1)  # |S x|^2
-        itself = Bound.of(within.plan, eps, (kept, norms, norms), within.error, symmetric=True)
-        size, fine = norms.mean(-1) + squares.mean(-1), first_goal(tol, cost)
+        about = moments(within.plan, kept, norms, norms)
+        itself, fine = Bound.of(within.plan, eps, about, within.error, True), first_goal(tol, cost)
+        project = loops_for(cost).project
         for last in (False, True):
             across = solve(cost, eps, fine, start)
-            self._py = across.plan @ self._yy  # <P y, y>
-            self._px = across.plan @ self._xy.mT  # <P y, x>
+            self._py = project(across.plan, self._yy)  # <P y, y>
+            self._px = project(across.plan, self._xy.mT)  # <P y, x>
             pulled = (self._py * across.plan).sum(-1)  # |P y|^2
             both = self._px.diagonal(dim1=-2, dim2=-1)  # <P y, S x>
             if self.within is not None:
                 both = (self._px * self.within).sum(-1)
-            found = (pulled, norms, squares), across.error
-            bounds = [Bound.of(across.plan, eps, *found), itself]
-            squared = pulled - 2 * both + kept + 2 * apart.unsqueeze(-1)
-            speeds = speed(squared, size)
+            about = moments(across.plan, pulled, norms, squares)
+            bounds = [Bound.of(across.plan, eps, about, across.error), itself]
+            speeds = speed((pulled - 2 * both + kept).mean(-1) + 2 * apart, about)
             error = relative(bounds, speeds)
             if last or bool((error <= tol).all()):
                 return across, error
@@ -142,7 +142,8 @@ class _Products:
         """<x, x> and <x, y> after a step; `solved` comes before."""
         cross = step.moved(self._px.mT, eta)
         kept = step.moved((self._xx - eta * self._sx).mT, eta)
-        xx = kept + eta * (cross + cross.mT) + eta**2 * (self._py @ step.across.mT)
+        pulled = loops_for(self._xx).project(step.across, self._py.mT)
+        xx = kept + eta * (cross + cross.mT) + eta**2 * pulled
         return xx, step.moved(self._xy, eta).add_(self._py, alpha=eta)
 
 

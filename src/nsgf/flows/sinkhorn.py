@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nsgf.errors import NsgfError
 from nsgf.flows.gram import gram_flow
+from nsgf.ot.newton import loops_for
 from nsgf.ot.sinkhorn import DEFAULT_BACKEND, checked, self_cost, velocity
 
 GRAM_FROM = 512  # dimensions from which inner products are cheaper than points
@@ -114,8 +115,10 @@ def _through_gram(x, y, blur, step_size, n_steps, *, tol, flag, **_):
     """The same, from inner products: only the velocities themselves are made in full."""
     shape = x.shape
     x, y = checked(x, y, blur, tol)
+    project = loops_for(x).project
     for step in gram_flow(x, y, blur, step_size, n_steps, tol, flag):
-        v = step.across @ y - (x if step.within is None else step.within @ x)
+        kept = x if step.within is None else project(step.within, x)
+        v = project(step.across, y) - kept
         yield (
             v.view(shape),
             step.divergence.reshape(shape[:-2]),

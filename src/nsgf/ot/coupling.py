@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nsgf.ot.error import Bound
+from nsgf.ot.error import Bound, moments
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Coupling:
         cost: semi-dual value of W_eps, float64, (B,), data units squared.
         marginal_error: sum_j |sum_i pi_ij - 1/m|, the part of the mass that lies in the wrong
             columns (rows are exact by construction), float64, (B,).
+        about: moments of both clouds (`nsgf.ot.error.moments`), (B, 5).
         bound: on the projection's error.
         iterations: passes over the cost or the plan, worst problem; None if the backend hides it.
         potential: on y, what `start` of the same backend takes, (B, m); None if it takes none.
@@ -26,6 +27,7 @@ class Coupling:
     displacement: Tensor
     cost: Tensor
     marginal_error: Tensor
+    about: Tensor
     bound: Bound
     iterations: int | None = None
     potential: Tensor | None = None
@@ -47,12 +49,13 @@ def couple(x: Tensor, y: Tensor, g: Tensor, blur: float) -> Coupling:
     weights = torch.softmax(logits, -1)
     error = (weights.mean(-2) - 1 / m).abs().sum(-1).double()
     projection, f = weights @ y, -eps * (torch.logsumexp(logits, -1) - math.log(m))
-    squares = [points.square().sum(-1) for points in (projection, x, y)]
+    about = moments(weights, *(points.square().sum(-1) for points in (projection, x, y)))
     return Coupling(
         displacement=projection - x,
         cost=(f.mean(-1) + g.mean(-1)).double(),
         marginal_error=error,
-        bound=Bound.of(weights, eps, squares, error),
+        about=about,
+        bound=Bound.of(weights, eps, about, error),
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold_
 
+from nsgf.ot import error as bounds
 from nsgf.ot.coupling import half_squared_distance as half_squared_distance
 from nsgf.ot.schedule import (
     FAR,
@@ -29,6 +30,11 @@ from nsgf.ot.schedule import (
 def project(plan: Tensor, y: Tensor) -> Tensor:
     """plan @ y, (B, n, d), for a plan (B, n, m) and y (B, m, d)."""
     return plan @ y
+
+
+def moments(plan: Tensor, projection: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """`nsgf.ot.error.moments`, (B, 5), from points: projection and x (B, n, d), y (B, m, d)."""
+    return bounds.moments(plan, *(points.square().sum(-1) for points in (projection, x, y)))
 
 
 def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) -> Solution:

@@ -44,25 +44,38 @@ class Bound:
 
     @classmethod
     def of(
-        cls, plan: Tensor, eps: float, squares: Sequence[Tensor], mass: Tensor, symmetric=False
+        cls, plan: Tensor, eps: float, about: Tensor, mass: Tensor, symmetric: bool = False
     ) -> "Bound":
         """Of row-normalised plans, (B, n, m).
 
         Args:
-            squares: |T(x_i)|^2 (B, n), |x_i|^2 (B, n) and |y_j|^2 (B, m), all about one centre.
+            about: their `moments`, (B, 5).
             mass: marginal error, (B,).
             symmetric: whether the plans are those of clouds with themselves.
         """
-        projected, xx, yy = squares
-        unit, mean = torch.finfo(plan.dtype).eps, (plan @ yy.unsqueeze(-1)).squeeze(-1)
-        # Below its rounding a variance is not seen.
-        spread = (mean - projected).maximum(unit * mean).amax(-1).double().sqrt()
-        reach = spread / 2 if symmetric else yy.amax(-1).double().sqrt()
-        per_mass = plan.shape[-2] ** 0.5 * reach
-        # Rounding costs as large as `size` moves entries of the plan by unit * size / eps.
-        size = sum(z.double().square().mean(-1).sqrt() for z in (xx, yy)) / 2
+        variance, x_mean, x_most, y_mean, y_most = about.unbind(-1)
+        spread, unit = variance.sqrt(), torch.finfo(plan.dtype).eps
+        per_mass = plan.shape[-2] ** 0.5 * (spread / 2 if symmetric else y_most.sqrt())
+        # Rounding costs as large as `size` moves entries of the plan by unit * size / eps; for
+        # the root mean square of |x|^2 stands what it is at most.
+        size = ((x_mean * x_most).sqrt() + (y_mean * y_most).sqrt()) / 2
         rounding = unit * (spread * size / eps + 2 * size.sqrt())
         return cls(per_mass * mass + rounding, per_mass, rounding)
+
+
+def moments(plan: Tensor, projected: Tensor, xx: Tensor, yy: Tensor) -> Tensor:
+    """Largest variance of y under a row of the plan; mean and largest |x_i|^2, then |y_j|^2.
+
+    Args:
+        projected: |T(x_i)|^2 (B, n). xx, yy: |x_i|^2 (B, n), |y_j|^2 (B, m); all about one centre.
+
+    Returns: (B, 5), float64.
+    """
+    mean = (plan @ yy.unsqueeze(-1)).squeeze(-1)
+    # Below its rounding a variance is not seen.
+    variance = (mean - projected).maximum(torch.finfo(plan.dtype).eps * mean).amax(-1)
+    parts = (variance, xx.mean(-1), xx.amax(-1), yy.mean(-1), yy.amax(-1))
+    return torch.stack(parts, -1).double()
 
 
 def first_goal(tol: float, like: Tensor) -> Tensor:
@@ -75,13 +88,14 @@ def finer_goal(error: Tensor, bounds: Sequence[Bound]) -> Tensor:
     return error / sum(bound.per_mass for bound in bounds)
 
 
-def speed(squared: Tensor, size: Tensor) -> Tensor:
-    """What errors of velocities are relative to, (B,), float64, from |v|^2 (B, n).
+def speed(squared: Tensor, about: Tensor) -> Tensor:
+    """What errors of velocities are relative to, (B,), float64.
 
     Args:
-        size: mean |x - mean|^2 + mean |y - mean|^2, (B,), data units squared.
+        squared: mean of |v|^2 over particles, (B,). about: `moments` of x and y, (B, 5).
     """
-    return squared.double().mean(-1).clamp_min(0).sqrt().maximum(NEGLIGIBLE * size.double().sqrt())
+    size = about[:, 1] + about[:, 3]
+    return squared.double().clamp_min(0).maximum(NEGLIGIBLE**2 * size).sqrt()
 
 
 def relative(bounds: Sequence[Bound], speeds: Tensor) -> Tensor:

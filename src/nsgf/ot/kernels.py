@@ -6,6 +6,7 @@ the size of one problem: so its result has the same bits alone and in any batch,
 threads.
 """
 
+import numpy as np
 import torch
 from numba import config, get_num_threads, set_num_threads
 from torch import Tensor
@@ -20,6 +21,7 @@ from nsgf.ot.schedule import Schedule, Solution
 LARGE = 1 << 20  # entries from which one problem is worth several threads
 BLOCKS = 16
 FEW_DIMENSIONS = 8  # in more, a matrix product beats loops
+SPARSE = 0.1  # share of a plan's entries up to which loops over them beat it again
 
 
 def half_squared_distance(x: Tensor, y: Tensor) -> Tensor:
@@ -35,12 +37,27 @@ def half_squared_distance(x: Tensor, y: Tensor) -> Tensor:
 
 def project(plan: Tensor, y: Tensor) -> Tensor:
     """plan @ y, (B, n, d), for a plan (B, n, m) and y (B, m, d)."""
-    if y.shape[-1] > FEW_DIMENSIONS:
-        return plan @ y
     _use_threads(plan)
     out = y.new_empty(*plan.shape[:-1], y.shape[-1])
+    if y.shape[-1] > FEW_DIMENSIONS:
+        cut = torch.finfo(plan.dtype).eps / plan.shape[-1]  # all below is less than rounding
+        p, z = plan.contiguous().numpy(), y.contiguous().numpy()
+        sparse = np.empty(len(p), np.bool_)
+        clouds.are_sparse(p, p.dtype.type(cut), SPARSE * p[0].size, sparse)
+        clouds.project_sparse(p, z, p.dtype.type(cut), sparse, out.numpy())
+        for b in np.flatnonzero(~sparse):  # one by one: a batch of products has other bits
+            out[b] = plan[b] @ y[b]
+        return out
     columns = y.transpose(-1, -2).contiguous()
     clouds.project(plan.numpy(), columns.numpy(), out.numpy(), _blocks(plan))
+    return out
+
+
+def moments(plan: Tensor, projection: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """`nsgf.ot.error.moments`, (B, 5), from points: projection and x (B, n, d), y (B, m, d)."""
+    _use_threads(plan)
+    out = torch.empty(len(plan), 5, dtype=torch.float64)
+    clouds.moments(*(t.contiguous().numpy() for t in (plan, projection, x, y)), out.numpy())
     return out
 
 
@@ -113,4 +130,6 @@ def compile_all() -> None:
             cost = half_squared_distance(x, x)
             found = descend(cost, 0.5, None, Schedule(goal))
             symmetric(cost, 0.5, goal, 3)
-            project(found.plan, x)
+            moments(found.plan, project(found.plan, x), x, x)
+            wide = x.repeat(1, 1, FEW_DIMENSIONS)
+            project(torch.eye(n, dtype=dtype)[None], wide)

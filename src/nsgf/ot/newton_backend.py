@@ -22,12 +22,13 @@ def across(x: Tensor, y: Tensor, blur: float, fine: Tensor, start: Tensor | None
     # Of clouds that are centred but for the rounding of their means.
     rest = apart / 2 + x0.mean(-2, keepdim=True) - y0.mean(-2, keepdim=True)
     projection = loops.project(found.plan, y0)
-    squares = [points.square().sum(-1) for points in (projection, x0, y0)]
+    about = loops.moments(found.plan, projection, x0, y0)
     return Coupling(
         displacement=projection - x0 + (at - to),
         cost=found.f.mean(-1) + found.g.mean(-1) + (rest * apart).sum((-1, -2)),
         marginal_error=found.error,
-        bound=Bound.of(found.plan, blur**2, squares, found.error),
+        about=about,
+        bound=Bound.of(found.plan, blur**2, about, found.error),
         iterations=found.iterations,
         potential=found.g,
     )
@@ -42,11 +43,12 @@ def within(x: Tensor, blur: float, fine: Tensor, **_) -> Coupling:
     # Where eps is tiny against all distances every point keeps its mass: no product is needed.
     stays = bool((1 - found.plan.diagonal(dim1=-2, dim2=-1) < torch.finfo(x.dtype).eps).all())
     projection = x0 if stays else loops.project(found.plan, x0)
-    squares = [points.square().sum(-1) for points in (projection, x0, x0)]
+    about = loops.moments(found.plan, projection, x0, x0)
     return Coupling(
         displacement=projection - x0,
         cost=2 * found.f.mean(-1),
         marginal_error=found.error,
-        bound=Bound.of(found.plan, blur**2, squares, found.error, symmetric=True),
+        about=about,
+        bound=Bound.of(found.plan, blur**2, about, found.error, symmetric=True),
         iterations=found.iterations,
     )

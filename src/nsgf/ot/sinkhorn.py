@@ -110,8 +110,7 @@ def _attempt(solver, x, y, blur, start, effort) -> tuple[Velocity, list[Bound], 
     within = solver.within(x, blur, **effort)
     v, passes = across.displacement - within.displacement, (across.iterations, within.iterations)
     bounds = [across.bound, within.bound]
-    size = sum(points.var(-2, correction=0).sum(-1) for points in (x, y))
-    speeds = speed(v.square().sum(-1), size)
+    speeds = speed(v.square().sum((-2, -1)) / v.shape[-2], across.about)
     found = Velocity(
         v=v,
         energy=across.cost - within.cost / 2,
