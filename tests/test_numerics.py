@@ -15,7 +15,8 @@ from tests.engine.test_recipe import recipes
 from tests.workflow.checkout import Checkout, planar
 
 PORTABLE = {"mode": "portable", "device": "cpu", "arch": "x86_64"}
-BARE = {name: text for name, text in os.environ.items() if name not in numerics.VARIABLES}
+SET = (*numerics.VARIABLES, numerics.BEFORE)
+BARE = {name: text for name, text in os.environ.items() if name not in SET}
 MODEL = "results/tiny/models/moons/straight/seed0.safetensors"
 
 pytestmark = pytest.mark.skipif(not numerics.able(), reason="this machine has no AVX2 and FMA")

@@ -7,6 +7,7 @@ what each variable does, and what it costs. To import nsgf in Python sets nothin
 """
 
 import ctypes
+import json
 import os
 import platform
 import sys
@@ -25,6 +26,7 @@ VARIABLES = {
     "NUMBA_CPU_NAME": "x86-64-v3",
     "NUMBA_CPU_FEATURES": "",
 }
+BEFORE = "NSGF_BEFORE_PORTABLE"  # what they were, for a native process that a portable one starts
 TAKEN = {  # what libraries answer in portable mode
     "numpy": "baseline",
     "openblas": "Haswell",
@@ -53,11 +55,13 @@ def apply(mode: Mode) -> None:
             f"numerics '{mode}' comes too late: {', '.join(loaded)} took '{asked()}' when loaded",
             f"call nsgf.numerics.apply('{mode}') in a new process, before all imports",
         )
-    if mode == "portable":
+    if mode == "portable" != asked():
+        os.environ[BEFORE] = json.dumps({k: os.environ[k] for k in VARIABLES if k in os.environ})
         os.environ |= VARIABLES
-    else:
-        for name in VARIABLES if asked() == "portable" else ():
+    elif mode == "native" != asked():
+        for name in VARIABLES:
             del os.environ[name]
+        os.environ |= json.loads(os.environ.pop(BEFORE, "{}"))
     check()
 
 

@@ -18,7 +18,8 @@ DTYPES = (torch.float32, torch.float64)  # torch keeps the others
 def _product(a: Tensor, b: Tensor) -> Tensor:
     """a @ b, for matrices or batches of them."""
     out = torch.empty((*a.shape[:-1], b.shape[-1]), dtype=a.dtype)
-    np.matmul(a.detach().numpy(), b.detach().numpy(), out=out.numpy())
+    with np.errstate(all="ignore"):  # torch does not warn either
+        np.matmul(a.detach().numpy(), b.detach().numpy(), out=out.numpy())
     return out
 
 

@@ -56,7 +56,7 @@ def test_the_rows_have_the_promised_keys_and_compare_with_geomloss(bench, capsys
     code, rows = bench("--cases", "tiny", "tiny-batch")
     assert code == 0
     assert all({key: type(row[key]) for key in row} == KEYS for row in rows)
-    methods = ["ours", BASE, "geomloss", "pot"]
+    methods = ["ours", BASE, "geomloss", "pot", "pot-batch"]
     for case in ("tiny", "tiny-batch"):
         mine = {row["method"]: row for row in rows if row["case"] == case}
         assert [m for m in mine if m not in OPTIONAL] == methods
@@ -128,9 +128,9 @@ def test_the_plot_has_a_curve_for_each_solver_and_marks_the_tables_setting(tmp_p
     monkeypatch.setattr(plot, "_panel", lambda *words: panels.append(words[0]) or real(*words))
     monkeypatch.setattr(measure, "ROUND_S", 1e-9)
     exact, solvers = reference(TINY, *inputs(TINY, None)), ("ours", "geomloss")
-    methods = [method for name in solvers for method in sweep(name)]
+    several = [measure.Measurement(TINY, m) for name in solvers for m in sweep(name)]
     with limited(1):
-        curves = [measure.measure(TINY, methods, exact, "tiny")]
+        curves = [measure.measure(TINY, several, exact, "tiny")]
     plot.draw(tmp_path / "a.png", curves, "1 thread")
     lines = panels[0].get_lines()
     assert [len(line.get_xdata()) for line in lines] == [len(TOLS), 1, len(SCALINGS), 1]
@@ -185,7 +185,7 @@ def test_a_peer_agrees_where_it_is_installed(name):
 def test_a_peer_stands_at_its_cheapest_effort_within_the_goal():
     exact = reference(TINY, *inputs(TINY, None))
     with limited(1):
-        method = measure.at_goal(TINY, "pot", exact)
+        method = measure.at_goal(TINY, "pot", exact).method
         cheaper = [m for m in sweep("pot") if m.effort < method.effort]
         errors = {m.effort: measure.Measurement(TINY, m) for m in (*cheaper, method)}
         for one in errors.values():

@@ -123,10 +123,13 @@ class Checkout:
         shutil.copytree(ROOT / "config", folder / "config")
         (folder / f"config/{self.name}.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
         self.environment = self._environment()
-        # It has timed this machine, and found the reference's: that takes seconds each time.
-        (folder / "state").mkdir(exist_ok=True)
+        self.tell_speed()
+
+    def tell_speed(self) -> None:
+        """It has timed this machine, and found the reference's: that takes seconds each time."""
+        (self.folder / "state").mkdir(exist_ok=True)
         times = {name: block["seconds"] for name, block in reference()["blocks"].items()}
-        self.timed = folder / "state" / kept().name
+        self.timed = self.folder / "state" / kept().name
         self.timed.write_text(json.dumps(times))
 
     def _environment(self) -> dict[str, str]:

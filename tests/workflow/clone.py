@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -17,10 +18,11 @@ WHO = ("-c", "user.name=test", "-c", "user.email=test@localhost")
 class Clone(Checkout):
     """A git repository with the code, one preset, and the environment of the running tests.
 
-    Its jobs are forks of a process that has their libraries (tests/warm.py).
+    Its jobs are forks of a process that has their libraries (tests/warm.py), which are `portable`;
+    those of a clone that is not made `quickly` are processes of their own.
     """
 
-    def __init__(self, folder: Path, whole: dict):
+    def __init__(self, folder: Path, whole: dict, quickly: bool = True):
         folder.mkdir(parents=True, exist_ok=True)
         skip = shutil.ignore_patterns("*.egg-info")  # compiled kernels come along
         for name in HELD:
@@ -34,7 +36,7 @@ class Clone(Checkout):
             pipeline.replace("preset: quick", f"preset: {whole['name']}")
         )
         shutil.copy2(ROOT / ".gitignore", folder / ".gitignore")
-        self._enter(folder, whole["name"])
+        self._enter(folder, whole["name"], quickly)
         self.git("init", "--quiet", "--initial-branch=main")
         self.dvc("init", "--quiet")
         self.dvc("config", "core.analytics", "false")
@@ -65,12 +67,14 @@ class Clone(Checkout):
         self.environment = self._environment()
         self.environment["PYTHONPATH"] = str(folder / "src")
 
-    def _enter(self, folder: Path, name: str) -> None:
+    def _enter(self, folder: Path, name: str, quickly: bool = True) -> None:
         """Names, environment and a .venv that leads to the running one."""
         self._name(folder, name)
+        self.tell_speed()
         (folder / ".venv").mkdir()
+        environment = warm.scripts().parent if quickly else Path(sys.prefix)
         for part in ("bin", "lib", "pyvenv.cfg"):
-            (folder / ".venv" / part).symlink_to(warm.scripts().parent / part)
+            (folder / ".venv" / part).symlink_to(environment / part)
         (folder / ".venv/.ready").touch()  # newer than the locks: `make` has nothing to install
 
     def git(self, *words: str) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 from nsgf.data.problem import open_problem
 from nsgf.errors import NotConverged, NsgfError
 from nsgf.layout import DATA
+from nsgf.ops.bench.clouds import KINDS
 from nsgf.ot.coupling import couple, half_squared_distance
 from nsgf.ot.newton import solve, solve_symmetric
 from nsgf.registry import DATASETS
@@ -29,7 +30,7 @@ class Case:
     """A Sinkhorn flow from the data set's source to its target.
 
     Attributes:
-        dataset: name of the data set. n: particles, and as many targets.
+        dataset: name of the data set, or of a kind of clouds. n: particles, and as many targets.
         blur: square root of eps, data units. step_size: eta, units of flow time. n_steps: T.
         paper_scaling: GeomLoss's scaling for comparison: of the three that the paper names, the
             earlier code's for images; in 2-D, where no value is named, the same.
@@ -61,6 +62,7 @@ CASES = {
     "cifar10": Case("cifar10", 128, 2.0, 0.2, 5, 0.80),
     "2d-1024": Case("8gaussians", 1024, 0.5, 0.3, 10, 0.80),
     "2d-large": Case("8gaussians", 4096, 0.5, 0.3, 10, 0.80),
+    "cauchy": Case("Cauchy, d = 5", 120, 1.0, 0.3, 5, 0.80),
     "2d-batch": Case("8gaussians", 256, 0.5, 0.3, 10, 0.80, batch=64),
 }
 
@@ -71,6 +73,9 @@ def inputs(case: Case, data: Path) -> tuple[Tensor, Tensor]:
     Raises:
         NsgfError: the image set's files are not in the folder `data`.
     """
+    if case.dataset in KINDS:
+        x0, y = KINDS[case.dataset](stream(SEED, "bench", case.dataset))
+        return x0.float(), y.float()
     try:
         problem, pairs = open_problem(case.dataset, data), []
     except NsgfError as error:

@@ -76,35 +76,37 @@ class Measurement:
         return not self.is_cut and self.max_rel_error <= GOAL
 
 
-def at_goal(case: Case, solver: str, reference: Reference) -> Method:
+def at_goal(case: Case, solver: str, reference: Reference) -> Measurement:
     """A solver at its cheapest effort within GOAL along the whole trajectory, or at its dearest."""
-    tried = []
-    for method in sweep(solver):
-        tried.append(Measurement(case, method))
-        _pass_along(tried[-1], reference, GOAL)
-        if tried[-1].is_within_goal or tried[-1].pass_s > PASS_S:
+    efforts = sweep(solver)
+    for method in efforts:
+        tried = Measurement(case, method)
+        _pass_along(tried, reference, GOAL if method != efforts[-1] else math.inf)
+        if tried.is_within_goal:
             break
-    return tried[-1].method
+    return tried
 
 
-def table_methods(case: Case, solvers: Sequence[str], reference: Reference) -> list[Method]:
-    """What is compared: ours as users call it, GeomLoss as the paper does, and peers at GOAL."""
+def compared(case: Case, solvers: Sequence[str], reference: Reference) -> list[Measurement]:
+    """What a table compares: ours as users call it, GeomLoss as the paper does, peers at GOAL."""
+    fixed = [Method("ours", "ours", DEFAULT_TOL), paper(case)]
     peers = [at_goal(case, name, reference) for name in solvers if name != "ours"]
-    return [Method("ours", "ours", DEFAULT_TOL), paper(case), *peers]
+    return [*(Measurement(case, method) for method in fixed), *peers]
 
 
 def measure(
-    case: Case, methods: Sequence[Method], reference: Reference, what: str
-) -> list[Measurement]:
-    """Measure `methods` side by side in float32, on the device that holds the reference.
+    case: Case, found: Sequence[Measurement], reference: Reference, what: str
+) -> Sequence[Measurement]:
+    """Measure `found` side by side in float32, on the device that holds the reference.
 
     Args:
+        found: those without errors pass along the trajectory first.
         what: title of the progress bar.
     """
-    found = [Measurement(case, method) for method in methods]
     with bar(len(found) * (1 + ROUNDS), what) as progress:
         for one in found:
-            _pass_along(one, reference)
+            if not one.errors:
+                _pass_along(one, reference)
             progress.update()
         for _ in range(ROUNDS):
             for one in found:

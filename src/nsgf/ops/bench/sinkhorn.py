@@ -11,7 +11,7 @@ from nsgf.device import pick
 from nsgf.engine import provenance
 from nsgf.errors import NsgfError
 from nsgf.ops.bench.cases import CASES, SEED, inputs, reference
-from nsgf.ops.bench.measure import FOOT, measure, notes, rows, table_methods, text
+from nsgf.ops.bench.measure import FOOT, Measurement, compared, measure, notes, rows, text
 from nsgf.ops.bench.plot import draw
 from nsgf.ops.bench.record import record
 from nsgf.ops.bench.solvers import SOLVERS, sweep
@@ -59,9 +59,9 @@ def compare(
     for name, case in chosen.items():
         try:
             exact = reference(case, *(points.to(where) for points in inputs(case, data)))
-            measured = measure(case, table_methods(case, able, exact), exact, f"bench {name}")
+            measured = measure(case, compared(case, able, exact), exact, f"bench {name}")
             if plot and name in CURVES:
-                several = [method for solver in able for method in sweep(solver)]
+                several = [Measurement(case, m) for solver in able for m in sweep(solver)]
                 curves.append(measure(case, several, exact, f"curves {name}"))
         except NsgfError as error:
             print(f"left out: case {name}: {error.what}; {error.mend}")
@@ -77,7 +77,8 @@ def compare(
     if curves:
         draw(plot, curves, f"{count}, {machine}")
     facts = {"machine": machine, "threads": threads, "device": str(where), "notes": remarks}
-    sets = {DATASETS[case.dataset] for case in chosen.values()}
+    named = {case.dataset for case in chosen.values()} & DATASETS.keys()
+    sets = [DATASETS[name] for name in sorted(named)]
     images = [data / spec.target / "train_images.npy" for spec in sets if spec.is_image]
     about = {name: asdict(case) for name, case in chosen.items()}
     for path in filter(None, (json, curves and plot)):

@@ -82,9 +82,9 @@ def _are_times(values) -> bool:
 
 def _measured() -> dict[str, float]:
     """The least time of each block, on all cores at once, up to BUSY."""
-    from nsgf.compiled import ensure
+    from nsgf import compiled
 
-    ensure()  # here, where it says so: it takes most of a minute
+    compiled.ensure()  # here, where it says so: it takes most of a minute
     one_thread = {f"{name}_NUM_THREADS": "1" for name in THREADED}
     environment = os.environ | one_thread | {PARENT: str(os.getpid())}
     count = min(BUSY, len(os.sched_getaffinity(0)))
