@@ -107,10 +107,11 @@ def key() -> dict[str, str]:
     return found | taken() if asked() == "native" else found
 
 
-def kind() -> dict[str, str]:
-    """As much of the key as is known before any library is loaded."""
-    found = {"mode": asked(), "arch": platform.machine()}
-    if asked() == "native":
+def kind(mode: Mode | None = None) -> dict[str, str]:
+    """As much of the key as is known before any library is loaded, by default of this process."""
+    mode = mode or asked()
+    found = {"mode": mode, "arch": platform.machine()}
+    if mode == "native":
         about = processor()
         names = ("vendor_id", "cpu family", "model")
         found["processor"] = " ".join(about.get(name, "?") for name in names)
@@ -129,7 +130,8 @@ def taken() -> dict[str, str]:
     torch = sys.modules.get("torch")
     if torch and hasattr(torch, "backends"):  # it is not while torch itself is being imported
         found["torch"] = torch.backends.cpu.get_cpu_capability()
-        mkl = ctypes.CDLL(str(Path(torch.__file__).parent / "lib/libtorch_cpu.so"))
+        library = Path(torch.__file__).parent / "lib/libtorch_cpu.so"
+        mkl = ctypes.CDLL(str(library)) if library.exists() else None
         if hasattr(mkl, "mkl_serv_cbwr_get"):  # builds of others may have another BLAS
             found["mkl"] = str(mkl.mkl_serv_cbwr_get(-1))
     return found

@@ -17,6 +17,7 @@ DTYPES = (torch.float32, torch.float64)  # torch keeps the others
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
     """a @ b, for matrices or batches of them."""
+    a, b = (t.contiguous() if 0 in t.stride() else t for t in (a, b))  # which BLAS cannot take
     out = torch.empty((*a.shape[:-1], b.shape[-1]), dtype=a.dtype)
     with np.errstate(all="ignore"):  # torch does not warn either
         np.matmul(a.detach().numpy(), b.detach().numpy(), out=out.numpy())
@@ -52,6 +53,9 @@ def install() -> torch.library.Library:
 
 
 def _either(ours, theirs, keys, *tensors: Tensor, **factors) -> Tensor:
-    if all(tensor.dtype in DTYPES for tensor in tensors):
+    """Ours where it is defined; torch's own for what it takes besides, or refuses."""
+    (dtype, *others), (a, b) = {tensor.dtype for tensor in tensors}, (None, *tensors)[-2:]
+    fits = a is None or (a.shape[:-2] == b.shape[:-2] and a.shape[-1] == b.shape[-2])
+    if dtype in DTYPES and not others and fits:
         return ours(*tensors, **factors)
     return theirs.call_boxed(keys, *tensors, **factors)

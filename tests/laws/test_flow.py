@@ -6,6 +6,7 @@ from torch.testing import assert_close
 
 from nsgf.errors import NsgfError
 from nsgf.flows import sinkhorn_flow
+from nsgf.flows.gram import gram_flow
 from nsgf.ot import sinkhorn_divergence, velocity
 from nsgf.ot.exact import squared_w2
 from tests.laws.clouds import CLOSE, TOL, both, cloud
@@ -52,6 +53,21 @@ def test_the_last_potential_saves_work_along_a_flow():
         warm, cold = warm + step.iterations, cold + velocity(x, y, 0.1).iterations
         start, x = (1 - ETA) * step.potential, x + ETA * step.v
     assert warm < 0.85 * cold
+
+
+@both
+def test_a_flow_of_inner_products_is_the_same_alone_and_in_a_batch(dtype):
+    """One problem whose particles rest, one whose do not, and one that needs a finer goal."""
+    x, y = cloud(40, 2, 30, batch=3, dtype=dtype), cloud(40, 3, 30, batch=3, dtype=dtype)
+    x[1] /= 50
+    y[2] = x[2] + 1e-3 * y[2]
+    together = list(gram_flow(x, y, 0.3, ETA, 4))
+    for b in range(3):
+        alone = list(gram_flow(x[b : b + 1], y[b : b + 1], 0.3, ETA, 4))
+        for one, all_of_them in zip(alone, together, strict=True):
+            assert torch.equal(one.across[0], all_of_them.across[b])
+            assert torch.equal(one.moved(x[b : b + 1], 0.3)[0], all_of_them.moved(x, 0.3)[b])
+            assert_close(one.error[0], all_of_them.error[b])
 
 
 @both

@@ -5,6 +5,7 @@ damaged inputs, work that was done elsewhere, a killed run's state, provenance a
 """
 
 import importlib
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -99,7 +100,8 @@ def work_key(task: Task, given: Mapping[str, str]) -> str:
         name: given[paths] if isinstance(paths, str) else [given[p] for p in paths]
         for name, paths in task.inputs.items()
     }
-    where = [_device(task.settings), numerics.kind()]
+    set_by_user = {k: os.environ.get(k) for k in numerics.VARIABLES}  # what libraries read
+    where = [_device(task.settings), numerics.kind(), set_by_user]
     return sha256_json([task.stage, task.unit, task.config, task.code, inputs, where])[:40]
 
 
@@ -122,4 +124,9 @@ def _device(settings: object) -> str:
         return compute.device if compute else ""
     from nsgf.device import pick
 
-    return str(pick("auto"))
+    where = pick("auto")
+    if where.type == "cuda":
+        import torch
+
+        return f"{where} {torch.cuda.get_device_name(where)}"
+    return str(where)

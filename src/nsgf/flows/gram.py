@@ -10,7 +10,7 @@ Distances, hence plans, follow from three Gram matrices at the start; no step to
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from torch import Tensor
 from nsgf.errors import NsgfError
 from nsgf.ot.coupling import from_gram
 from nsgf.ot.error import Bound, finer_goal, first_goal, moments, relative, speed
-from nsgf.ot.newton import loops_for, solve, solve_symmetric
+from nsgf.ot.newton import loops_for, solve, solve_symmetric, without_rest
 from nsgf.ot.schedule import Solution
 from nsgf.ot.sinkhorn import demand
 
@@ -44,9 +44,7 @@ class GramStep:
 
     def moved(self, x: Tensor, amount: float) -> Tensor:
         """(I - amount * within) x, for anything with a row for each particle, (B, n, k)."""
-        if self.within is None:
-            return (1 - amount) * x
-        return x - amount * (self.within @ x)
+        return x - amount * (x if self.within is None else self.within @ x)
 
 
 @torch.no_grad()
@@ -60,6 +58,9 @@ def gram_flow(
     flag: bool = False,
 ) -> Iterator[GramStep]:
     """The plans along a flow from x0 (B, n, d) to y (B, m, d); arguments as in `sinkhorn_flow`.
+
+    Where tol is missed it is solved on in the same precision, and only towards the targets; the
+    rounding that inner products gather from step to step is in no bound.
 
     Raises:
         NotConverged: a velocity's error stayed above tol, and `flag` is off.
@@ -75,18 +76,21 @@ def gram_flow(
     if not all(bool(gram.diagonal(dim1=-2, dim2=-1).isfinite().all()) for gram in (xx, yy)):
         raise NsgfError("x0 or y is not finite", "look for nan and inf in them")
     fine = first_goal(tol, x0)
-    constant, start = _with_itself(yy, eps, fine).f.mean(-1), None
+    target, start = _with_itself(yy, eps, fine), None
+    if not flag:
+        demand(target.error, tol, "the target's own plan")
+    constant = target.f.mean(-1)
     for k in range(n_steps):
         shrunk = (1 - eta) ** (2 * k) * apart
         within = _with_itself(xx, eps, fine)
-        leaves = 1 - within.plan.diagonal(dim1=-2, dim2=-1)
-        rests = bool((leaves <= torch.finfo(xx.dtype).eps).all())
-        here = _Products(xx, xy, yy, None if rests else within.plan)
+        here = _Products(xx, xy, yy, without_rest(within.plan))
         across, error = here.solved(eps, tol, shrunk, start, within)
         start = (1 - eta) * across.g
         if not flag:
             demand(error, tol)
         energy = across.f.mean(-1) + across.g.mean(-1) - within.f.mean(-1)
+        if not bool(energy.isfinite().all()):
+            raise NsgfError("x0 or y is too large for its precision", "give float64, or scale them")
         step = GramStep(
             across=across.plan,
             within=here.within,
@@ -114,29 +118,45 @@ class _Products:
     def solved(
         self, eps: float, tol: float, apart: Tensor, start: Tensor | None, within: Solution
     ) -> tuple[Solution, Tensor]:
-        """The plan to the targets and the velocity's error, (B,); finer goals if the first fail."""
+        """The plan to the targets and the velocity's error, (B,), solved on where that is over tol.
+
+        What becomes of a problem does not depend on the others of its batch.
+        """
         norms, squares = (g.diagonal(dim1=-2, dim2=-1) for g in (self._xx, self._yy))
-        cost, kept = from_gram(norms, squares, self._xy), norms
+        cost = from_gram(norms, squares, self._xy)
+        across = solve(cost, eps, first_goal(tol, cost), start)
+        bounds, speeds = self._judged(across, within, eps, apart)
+        error = relative(bounds, speeds)
+        hard = torch.nonzero(~(error <= tol)).squeeze(-1)
+        if len(hard):
+            fine = finer_goal(tol / 3 * speeds, bounds)
+            better = solve(cost[hard], eps, fine[hard], across.g[hard])
+            for name in ("plan", "f", "g", "error"):
+                getattr(across, name)[hard] = getattr(better, name)
+            across = replace(across, iterations=across.iterations + better.iterations)
+            error = relative(*self._judged(across, within, eps, apart))
+        return across, error
+
+    def _judged(
+        self, across: Solution, within: Solution, eps: float, apart: Tensor
+    ) -> tuple[list[Bound], Tensor]:
+        """Bounds on both projections, and the speeds that errors are relative to."""
+        norms, squares = (g.diagonal(dim1=-2, dim2=-1) for g in (self._xx, self._yy))
+        project = loops_for(norms).project
+        self._py = project(across.plan, self._yy)  # <P y, y>
+        self._px = project(across.plan, self._xy.mT)  # <P y, x>
+        pulled = (self._py * across.plan).sum(-1)  # |P y|^2
+        kept, both = norms, self._px.diagonal(dim1=-2, dim2=-1)
         if self.within is not None:
             kept = (self._sx * self.within).sum(-1)  # |S x|^2
-        about = moments(within.plan, kept, norms, norms)
-        itself, fine = Bound.of(within.plan, eps, about, within.error, True), first_goal(tol, cost)
-        project = loops_for(cost).project
-        for last in (False, True):
-            across = solve(cost, eps, fine, start)
-            self._py = project(across.plan, self._yy)  # <P y, y>
-            self._px = project(across.plan, self._xy.mT)  # <P y, x>
-            pulled = (self._py * across.plan).sum(-1)  # |P y|^2
-            both = self._px.diagonal(dim1=-2, dim2=-1)  # <P y, S x>
-            if self.within is not None:
-                both = (self._px * self.within).sum(-1)
-            about = moments(across.plan, pulled, norms, squares)
-            bounds = [Bound.of(across.plan, eps, about, across.error), itself]
-            speeds = speed((pulled - 2 * both + kept).mean(-1) + 2 * apart, about)
-            error = relative(bounds, speeds)
-            if last or bool((error <= tol).all()):
-                return across, error
-            fine, start = finer_goal(tol / 3 * speeds, bounds), across.g
+            both = (self._px * self.within).sum(-1)  # <P y, S x>
+        about = moments(across.plan, pulled, norms, squares)
+        itself = moments(within.plan, kept, norms, norms)
+        bounds = [
+            Bound.of(across.plan, eps, about, across.error),
+            Bound.of(within.plan, eps, itself, within.error, symmetric=True),
+        ]
+        return bounds, speed((pulled - 2 * both + kept).mean(-1) + 2 * apart, about)
 
     def moved(self, step: GramStep, eta: float) -> tuple[Tensor, Tensor]:
         """<x, x> and <x, y> after a step; `solved` comes before."""

@@ -21,9 +21,9 @@ from nsgf.config.pool import SOLVERS, Flow
 from nsgf.flows.sinkhorn import sinkhorn_flow
 from nsgf.ot.sinkhorn import velocity
 
-EXACT_TOL = 1e-9  # marginal error; leaves the velocity within 1e-8 of the limit
+EXACT_TOL = 1e-8  # relative error of the exact velocities
 PROTOCOL = (
-    f"float32 against the same problem in float64 to a marginal error of {EXACT_TOL:g}, at the"
+    f"float32 against the same problem in float64 to a relative error of {EXACT_TOL:g}, at the"
     " states of the exact flow"
 )
 

@@ -62,10 +62,9 @@ def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) 
         if not len(active):
             break
         shift[active] += change.clamp(-schedule.clip, schedule.clip) * now.to(change.dtype)[:, None]
-        if k == 0 and start is not None and bool((error > WARM).any()):
-            lost = (
-                error > WARM
-            )  # its weakly coupled parts would come back far slower than from cold
+        if k == 0 and start is not None and bool((error[active] > WARM).any()):
+            # Its weakly coupled parts would come back far slower than from cold.
+            lost = active[error[active] > WARM]
             g[lost], cold = _easy_start(cost[lost])
             level[lost], shift[lost] = cold.clamp_min(eps), 0
             f[lost], reduced[lost] = _absorb(cost[lost], g[lost])

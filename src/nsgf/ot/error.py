@@ -100,4 +100,6 @@ def speed(squared: Tensor, about: Tensor) -> Tensor:
 
 def relative(bounds: Sequence[Bound], speeds: Tensor) -> Tensor:
     """Bound on |v - v*| / |v*|, (B,), for a velocity that is a difference of two projections."""
-    return (sum(bound.error for bound in bounds) / speeds).nan_to_num(0)  # 0 / 0: all points equal
+    whole = sum(bound.error for bound in bounds)
+    error = torch.where(whole == 0, 0, whole / speeds)  # 0 / 0: all points are equal
+    return torch.where(speeds.isfinite(), error, torch.inf)

@@ -62,6 +62,21 @@ def rounded(found: Solution, dtype: torch.dtype) -> Solution:
     return replace(found, plan=plan, error=torch.maximum(error, found.error))
 
 
+def without_rest(plan: Tensor) -> Tensor | None:
+    """Plans of clouds with themselves, the identity where every point keeps its mass; None if all.
+
+    So it is where eps is tiny against all distances, as between images: no product is needed.
+    """
+    leaves = 1 - plan.diagonal(dim1=-2, dim2=-1)
+    rests = (leaves <= torch.finfo(plan.dtype).eps).all(-1)
+    if bool(rests.all()):
+        return None
+    if bool(rests.any()):
+        plan = plan.clone()
+        plan[rests] = torch.eye(plan.shape[-1], dtype=plan.dtype, device=plan.device)
+    return plan
+
+
 def loops_for(tensor: Tensor) -> ModuleType:
     """The inner loops for the device of `tensor`: same functions, same results to rounding."""
     if tensor.device.type == "cpu":

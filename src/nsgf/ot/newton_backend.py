@@ -5,12 +5,11 @@ by terms in x or y alone and by |delta|^2 / 2: the plan stays, and neither cloud
 nor those far from the origin lose digits.
 """
 
-import torch
 from torch import Tensor
 
 from nsgf.ot.coupling import Coupling
 from nsgf.ot.error import Bound
-from nsgf.ot.newton import loops_for, solve, solve_symmetric
+from nsgf.ot.newton import loops_for, solve, solve_symmetric, without_rest
 
 
 def across(x: Tensor, y: Tensor, blur: float, fine: Tensor, start: Tensor | None, **_) -> Coupling:
@@ -40,9 +39,8 @@ def within(x: Tensor, blur: float, fine: Tensor, **_) -> Coupling:
     cost = loops.half_squared_distance(x0, x0)
     cost.diagonal(dim1=-2, dim2=-1).zero_()  # rounding leaves some
     found = solve_symmetric(cost, blur**2, fine)
-    # Where eps is tiny against all distances every point keeps its mass: no product is needed.
-    stays = bool((1 - found.plan.diagonal(dim1=-2, dim2=-1) < torch.finfo(x.dtype).eps).all())
-    projection = x0 if stays else loops.project(found.plan, x0)
+    plan = without_rest(found.plan)
+    projection = x0 if plan is None else loops.project(plan, x0)
     about = loops.moments(found.plan, projection, x0, x0)
     return Coupling(
         displacement=projection - x0,

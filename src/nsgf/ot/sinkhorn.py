@@ -186,18 +186,20 @@ def self_cost(
     batch, _ = checked(y, y, blur, tol)
     effort = {"fine": first_goal(tol, batch), "scaling": scaling, "backend": backend}
     within = _backend(backend).within(batch, blur, **effort)
+    if not flag and backend not in FIXED_EFFORT:
+        demand(within.marginal_error, tol, "the marginal error of a cloud's own plan")
     return within.cost.reshape(y.shape[:-2])
 
 
-def demand(error: Tensor, tol: float) -> None:
-    """Hold velocities' errors to tol.
+def demand(error: Tensor, tol: float, what: str = "a velocity's error") -> None:
+    """Hold errors to tol.
 
     Raises:
         NotConverged: one is above it.
     """
     if not bool((error <= tol).all()):
         raise NotConverged(
-            f"a velocity's error may be {float(error.max()):.2g}, above tol {tol:.2g}",
+            f"{what} may be {float(error.max()):.2g}, above tol {tol:.2g}",
             "raise tol or blur, or give float64",
         )
 

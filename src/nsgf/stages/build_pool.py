@@ -162,7 +162,7 @@ def _check_descent(curve: Path, unit) -> float:
     """The mean divergence must fall along the flow (NSGF, Proposition 1).
 
     Near the target a solver of fixed effort wavers by its own error; a rise counts from SLACK of
-    the divergence at the start. Returns the largest marginal error of the shard.
+    the divergence at the start. Returns the largest error of the shard's velocities.
 
     Raises:
         NsgfError: it rises: the step is too long or the velocities are wrong.

@@ -68,7 +68,7 @@ def _rows(text: str) -> dict[tuple, Row]:
     found: dict[tuple, Row] = {}
     for row in csv.DictReader(io.StringIO(text)):
         results = {*OUTCOME, *(part for ends in _intervals(row) for part in ends)}
-        about = tuple(value for column, value in row.items() if column not in results)
+        about = tuple(value for column, value in row.items() if column not in {*results, None})
         order = sum(key[:-1] == about for key in found)
         found[*about, order] = row
     return found

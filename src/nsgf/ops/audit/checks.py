@@ -118,7 +118,7 @@ class Run:
         """Whether the job of an artefact has left other times than the recorded ones."""
         times = f"timings/{self.maker[path].job}.tsv"
         file, recorded = self.root / times, self.record.files.get(times)
-        return recorded is None or not file.is_file() or sha256_file(file) != recorded
+        return file.is_file() and sha256_file(file) != recorded
 
     def digest(self, path: str, otherwise: str | None = None) -> str | None:
         """What a file's bytes are; `otherwise` where it is neither here nor recorded."""
@@ -142,6 +142,8 @@ def by_itself(run: Run) -> Iterator[Finding]:
             yield Finding("altered", path, f"provenance states {file.body['sha256'][:12]}")
         elif difference := task.differs_from(file.body):
             yield Finding("stale", path, f"the DAG has {difference}")
+        elif impossible := _impossible(file.body["config"], run.numerics(path)):
+            yield Finding("forged", path, impossible)
         else:
             for given, digest in file.body["inputs"].items():
                 if given not in task.reads:
@@ -149,6 +151,23 @@ def by_itself(run: Run) -> Iterator[Finding]:
                     yield Finding("stale", path, why)
                 elif digest != run.digest(given, digest):
                     yield Finding("rests on", path, f"made from other bytes of '{given}'")
+
+
+def _impossible(config: Mapping | None, key: Mapping | None) -> str | None:
+    """What is wrong with the numerics that provenance states, beside the settings stated there."""
+    config = config or {}
+    compute = config.get("compute") or config
+    mode = compute.get("numerics")
+    if mode is None:  # a download, or of before there were such settings
+        return None
+    key, device = key or {}, {"device": "cpu"}
+    if key.get("device") == "cuda" and compute.get("device", "cpu") != "cpu":
+        device = {"device": "cuda", "gpu": key.get("gpu")}
+    if mode == "portable" and key != {"mode": mode, "arch": "x86_64"} | device:
+        return f"its settings ask for portable numerics, and it states {dict(key)}"
+    if mode != key.get("mode"):
+        return f"its settings ask for {mode} numerics, and it states {dict(key)}"
+    return None
 
 
 def by_record(run: Run) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +89,13 @@ def _seconds(run: Run, job: str) -> float | None:
 
 
 def _is_of_here(run: Run, task: Expected) -> bool:
-    return all(run.numerics(path) == numerics.key() for path in task.artefacts)
+    return all(is_of_here(run.numerics(path)) for path in task.artefacts)
+
+
+def is_of_here(key: Mapping | None) -> bool:
+    """Whether a process of this machine can have the numerics `key`, as far as can be said."""
+    known = numerics.kind((key or {}).get("mode"))
+    return bool(key) and all(key.get(name) == value for name, value in known.items())
 
 
 def repeat(run: Run, work: Sequence[Expected]) -> list[Repetition]:

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nsgf import numerics
 from nsgf.artifact import sha256_json
 from nsgf.layout import PUBLICATIONS
 from nsgf.ops.audit.cells import Cell, cells
 from nsgf.ops.audit.checks import Finding, Run
 from nsgf.ops.audit.git import Commit
-from nsgf.ops.audit.repeat import Repetition
+from nsgf.ops.audit.repeat import Repetition, is_of_here
 
 Name = Literal["same bytes", "same within seeds", "differs", "forged", "not judged"]
 FORGED = ("foreign data", "altered", "forged", "not repeated")
@@ -86,7 +85,7 @@ def _by_numbers(run: Run, repeated: Sequence[Repetition], passed_over: Sequence[
     line = f"Your run {'reproduces' if same else 'differs from'} the committed one: {tally}"
     notes = [f"{c.table}: {c.label} {_how_far(c)}" for c in judged if not c.agrees]
     keys = {sha256_json(key): key for p in run.moved if (key := run.numerics(p))}
-    elsewhere = any(key != numerics.key() for key in keys.values()) or not keys
+    elsewhere = any(not is_of_here(key) for key in keys.values()) or not keys
     own = [r for r in repeated if not run.moved.isdisjoint(r.task.artefacts)]
     if own and elsewhere and not any(r.alike for r in own):
         line += (

@@ -10,9 +10,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TextIO
 
 from nsgf import numerics
 from nsgf.artifact import read_kept_json, sha256_json, write_json
@@ -91,23 +93,25 @@ def _measured() -> dict[str, float]:
     least: dict[str, float] = {}
     with contextlib.ExitStack() as stack:
         progress = stack.enter_context(bar(REPORTS * count, "timing this machine, once"))
-        for child in [stack.enter_context(_start(environment)) for _ in range(count)]:
-            for times in _reported(child):
+        errors = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(count)]
+        children = [stack.enter_context(_start(environment, said)) for said in errors]
+        for child, said in zip(children, errors, strict=True):
+            for times in _reported(child, said):
                 least |= {name: min(taken, least.get(name, taken)) for name, taken in times.items()}
                 progress.update()
     return least
 
 
-def _start(environment: Mapping[str, str]) -> subprocess.Popen:
+def _start(environment: Mapping[str, str], said: TextIO) -> subprocess.Popen:
     command, pipe = [sys.executable, "-m", BLOCKS], subprocess.PIPE
-    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=said, text=True)
 
 
-def _reported(child: subprocess.Popen) -> Iterator[dict[str, float]]:
+def _reported(child: subprocess.Popen, said: TextIO) -> Iterator[dict[str, float]]:
     yield from map(json.loads, child.stdout)
-    said = child.communicate()[1]
-    if child.returncode:
+    if child.wait():
+        said.seek(0)
         raise NsgfError(
-            f"this machine's speed cannot be measured: {said.strip()[-400:]}",
+            f"this machine's speed cannot be measured: {said.read().strip()[-400:]}",
             "mend what it says: the jobs of a run need the same",
         )

@@ -47,7 +47,8 @@ def refit(preset: Preset) -> str:
 def fitted(ran: Sequence[Measured], rates: Mapping[str, float]) -> dict[str, float]:
     """The rates nearest to `rates` under which the jobs that `ran` take what they took."""
     names = list(rates)
-    costs = np.array([[m.work.amounts.get(k, 0.0) * rates[k] for k in names] for m in ran])
+    ran = [m for m in ran if m.seconds and m.work.known]
+    costs = np.array([[_amount(m, k, rates) * rates[k] for k in names] for m in ran])
     taken = np.array([m.seconds for m in ran])
     weights = np.sqrt(taken / taken.mean())
 
@@ -56,6 +57,15 @@ def fitted(ran: Sequence[Measured], rates: Mapping[str, float]) -> dict[str, flo
 
     found = np.exp(least_squares(off, np.zeros(len(names))).x)
     return {name: rates[name] * factor for name, factor in zip(names, found, strict=True)}
+
+
+def _amount(ran: Measured, rate: str, rates: Mapping[str, float]) -> float:
+    """How much of a rate a job needs; "start default" is of stages without a rate of their own."""
+    own = ran.work.amounts.get(rate, 0.0)
+    if rate != "start default":
+        return own
+    others = (n for k, n in ran.work.amounts.items() if k.startswith("start") and k not in rates)
+    return own + sum(others)
 
 
 def rewritten(
