@@ -136,14 +136,6 @@ def anywhere(monkeypatch) -> None:
     monkeypatch.setattr(checks, "_impossible", lambda config, key: None)
 
 
-def test_numerics_that_the_settings_exclude_are_forged(inside):
-    with tampered("results/small"):
-        pose()
-        found = subject.of_results(Commit(), "small")[1]
-    assert {f.kind for f in found} == {"forged"}
-    assert "ask for portable numerics" in found[0].why
-
-
 @contextmanager
 def tampered(*folders: str):
     """Whatever happens in these folders is undone."""
