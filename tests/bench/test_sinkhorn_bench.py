@@ -61,14 +61,14 @@ def test_the_rows_have_the_promised_keys_and_compare_with_geomloss(bench, capsys
         mine = {row["method"]: row for row in rows if row["case"] == case}
         assert [m for m in mine if m not in OPTIONAL] == methods
         assert mine[BASE]["speedup_vs_geomloss"] == mine["ours"]["time_over_ours"] == 1
-        rough = [name for name, row in mine.items() if row["max_rel_error"] > GOAL]
+        rough = [m for m, row in mine.items() if row["max_rel_error"] > GOAL and m not in OPTIONAL]
         assert rough == [BASE, "geomloss"]  # at a scaling of 0.9, its dearest here
         assert (mine["geomloss"]["effort"], mine["pot"]["effort"]) == (0.9, 1000)
         assert mine["ours"]["max_rel_error"] < 1e-3 < mine[BASE]["max_rel_error"]
     shown = capsys.readouterr().out
     assert "1 thread of" in shown
-    (line,) = {x.split("  ")[0] for x in shown.splitlines() if "!" in x and "e-0" in x}
-    assert line == "geomloss"
+    rough = {x.split("  ")[0] for x in shown.splitlines() if "!" in x and "e-0" in x}
+    assert rough - set(OPTIONAL) == {"geomloss"}
     assert "FlashSinkhorn: measured on CUDA only" in shown
 
 

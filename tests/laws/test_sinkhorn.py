@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from nsgf.ot import sinkhorn_divergence, velocity
-from nsgf.ot.coupling import half_squared_distance
-from nsgf.ot.kernels import FEW_DIMENSIONS
+from nsgf.ot.coupling import FEW_DIMENSIONS, half_squared_distance
 from nsgf.ot.sinkhorn import self_cost
 from tests.laws.clouds import CLOSE, EXACT, TOL, both, cloud, rotation
 

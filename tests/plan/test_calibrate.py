@@ -123,7 +123,7 @@ def test_a_block_that_fails_is_one_message(monkeypatch):
 
 # A block: the stage and network whose work it is a piece of, and functions that do that work.
 PIECES = {
-    "newton planar": ("build-pool", "flow", {"flows.sinkhorn._directly", "ot.kernels.descend"}),
+    "newton planar": ("build-pool", "flow", {"flows.sinkhorn._directly", "ot.kernels.across"}),
     "newton image": ("build-pool", "mnist", {"flows.gram.gram_flow", "ot.kernels.descend"}),
     "geomloss": ("build-pool", "geomloss", {"ot.geomloss_backend.across"}),
     "transport": ("evaluate", "nsgf", {"ot.exact.squared_w2"}),

@@ -80,18 +80,18 @@ def sinkhorn_flow(
         through_gram = backend == DEFAULT_BACKEND and x0.shape[-1] >= GRAM_FROM
     flow = _through_gram if through_gram else _directly
     options = {"tol": tol, "backend": backend, "scaling": scaling}
-    x, states, found = x0, [], []
-    for v, *rest in flow(x0, y, blur, step_size, n_steps, flag=flag, **options):
-        states.append((x, v))
+    xs, vs = (x0.new_empty(k, *x0.shape) for k in (n_steps + 1, n_steps))
+    xs[0], found = x0, []
+    for k, (v, *rest) in enumerate(flow(xs, y, blur, step_size, n_steps, flag=flag, **options)):
+        vs[k] = v
+        torch.add(xs[k], step_size * v, out=xs[k + 1])
         found.append(rest)
-        x = x + step_size * v
-    xs, vs = (torch.stack(part) for part in zip(*states, strict=True))
     divergences, errors, iterations = zip(*found, strict=True)
     errors = torch.stack(errors)
     return Trajectory(
-        x=xs,
+        x=xs[:-1],
         v=vs,
-        end=x,
+        end=xs[-1],
         divergence=torch.stack(divergences),
         error=errors,
         iterations=iterations,
@@ -99,30 +99,28 @@ def sinkhorn_flow(
     )
 
 
-def _directly(x, y, blur, step_size, n_steps, *, tol, flag, **options):
-    """Velocity, divergence, error and iterations at each state, from the states."""
+def _directly(xs, y, blur, step_size, n_steps, *, tol, flag, **options):
+    """Velocity, divergence, error and iterations at each state, which the caller has in `xs`."""
     start, constant = None, self_cost(y, blur, tol, flag=flag, **options) / 2
-    for _ in range(n_steps):
-        step = velocity(x, y, blur, tol, start=start, flag=flag, **options)
+    for k in range(n_steps):
+        step = velocity(xs[k], y, blur, tol, start=start, flag=flag, **options)
         yield step.v, step.energy - constant, step.error, step.iterations
         if step.potential is not None:
             # Exact for eps -> 0: a geodesic's remaining displacement shrinks by this factor.
             start = (1 - step_size) * step.potential
-        x = x + step_size * step.v
 
 
-def _through_gram(x, y, blur, step_size, n_steps, *, tol, flag, **_):
+def _through_gram(xs, y, blur, step_size, n_steps, *, tol, flag, **_):
     """The same, from inner products: only the velocities themselves are made in full."""
-    shape = x.shape
-    x, y = checked(x, y, blur, tol)
+    shape = xs[0].shape
+    x, y = checked(xs[0], y, blur, tol)
     project = loops_for(x).project
-    for step in gram_flow(x, y, blur, step_size, n_steps, tol, flag):
+    for k, step in enumerate(gram_flow(x, y, blur, step_size, n_steps, tol, flag)):
+        x = xs[k].view_as(x)
         kept = x if step.within is None else project(step.within, x)
-        v = project(step.across, y) - kept
         yield (
-            v.view(shape),
+            (project(step.across, y) - kept).view(shape),
             step.divergence.reshape(shape[:-2]),
             step.error.reshape(shape[:-2]),
             step.iterations,
         )
-        x = x + step_size * v

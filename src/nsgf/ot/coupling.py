@@ -1,5 +1,6 @@
 """One entropic problem, solved: what every Sinkhorn backend returns."""
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ class Coupling:
         cost: semi-dual value of W_eps, float64, (B,), data units squared.
         marginal_error: sum_j |sum_i pi_ij - 1/m|, the part of the mass that lies in the wrong
             columns (rows are exact by construction), float64, (B,).
-        about: moments of both clouds (`nsgf.ot.error.moments`), (B, 5).
+        about: moments of both clouds (`nsgf.ot.error.moments`), (B, 6).
         bound: on the projection's error.
         iterations: passes over the cost or the plan, worst problem; None if the backend hides it.
         potential: on y, what `start` of the same backend takes, (B, m); None if it takes none.
@@ -59,12 +60,20 @@ def couple(x: Tensor, y: Tensor, g: Tensor, blur: float) -> Coupling:
     )
 
 
-def half_squared_distance(x: Tensor, y: Tensor) -> Tensor:
-    """|x_i - y_j|^2 / 2, (..., n, m), from one matrix product.
+FEW_DIMENSIONS = 8  # in more, a matrix product beats differences
 
-    Both clouds are centred on x's mean first: distances are unchanged, and the product no longer
-    cancels when the clouds are far from the origin.
+
+def half_squared_distance(x: Tensor, y: Tensor) -> Tensor:
+    """|x_i - y_j|^2 / 2, (..., n, m), for x (..., n, d) and y (..., m, d).
+
+    In few dimensions by differences, exact to rounding. Else from one matrix product, both clouds
+    centred on x's mean first: distances are unchanged, and the product no longer cancels when the
+    clouds are far from the origin.
     """
+    if x.shape[-1] <= FEW_DIMENSIONS:
+        columns = zip(x.unbind(-1), y.unbind(-1), strict=True)
+        gaps = ((a.unsqueeze(-1) - b.unsqueeze(-2)).square_() for a, b in columns)
+        return functools.reduce(Tensor.add_, gaps).mul_(0.5)
     centre = x.mean(-2, keepdim=True)
     return from_gram(*_gram(x - centre, y - centre))
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold_
 
-from nsgf.ot import error as bounds
-from nsgf.ot.coupling import half_squared_distance as half_squared_distance
 from nsgf.ot.schedule import (
+    ENOUGH,
     FAR,
+    HEAT,
     LEAST,
     LEAST_COLUMN,
     LOST,
@@ -32,11 +32,6 @@ def project(plan: Tensor, y: Tensor) -> Tensor:
     return plan @ y
 
 
-def moments(plan: Tensor, projection: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """`nsgf.ot.error.moments`, (B, 5), from points: projection and x (B, n, d), y (B, m, d)."""
-    return bounds.moments(plan, *(points.square().sum(-1) for points in (projection, x, y)))
-
-
 def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) -> Solution:
     """Potentials of a batch (B, n, m) of problems, all brought down together."""
     b = len(cost)
@@ -47,10 +42,12 @@ def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) 
     else:
         g, level = start.to(**wide).clone(), torch.full((b,), eps, **wide)
     f, reduced = _absorb(cost, g)
+    if start is not None:
+        level = _warm_level(reduced, level)
     shift, soft, plan = torch.zeros_like(reduced[:, 0]), torch.empty_like(f), torch.empty_like(cost)
     error, passes = torch.full((b,), LOST, **wide), torch.ones(b, **wide)
     active = torch.arange(b, device=cost.device)
-    for k in range(schedule.max_steps):
+    for _ in range(schedule.max_steps):
         hot, now = level > eps, level[active]
         goal = torch.where(hot, -1.0, schedule.fine)
         plan[active], soft[active], error[active], change, count = _newton(
@@ -62,21 +59,14 @@ def descend(cost: Tensor, eps: float, start: Tensor | None, schedule: Schedule) 
         if not len(active):
             break
         shift[active] += change.clamp(-schedule.clip, schedule.clip) * now.to(change.dtype)[:, None]
-        if k == 0 and start is not None and bool((error[active] > WARM).any()):
-            # Its weakly coupled parts would come back far slower than from cold.
-            lost = active[error[active] > WARM]
-            g[lost], cold = _easy_start(cost[lost])
-            level[lost], shift[lost] = cold.clamp_min(eps), 0
-            f[lost], reduced[lost] = _absorb(cost[lost], g[lost])
-        else:
-            lower = hot & (error < schedule.follow)
-            level = torch.where(lower, (level / schedule.halve).clamp_min(eps), level)
-            arrived = lower & (level <= eps)
-            if bool(arrived.any()):
-                # Far from where it was absorbed, a potential is only as exact as its own size.
-                g[arrived] += shift[arrived]
-                shift[arrived] = 0
-                f[arrived], reduced[arrived] = _absorb(cost[arrived], g[arrived])
+        lower = hot & (error < schedule.follow)
+        level = torch.where(lower, (level / schedule.halve).clamp_min(eps), level)
+        arrived = lower & (level <= eps)
+        if bool(arrived.any()):
+            # Far from where it was absorbed, a potential is only as exact as its own size.
+            g[arrived] += shift[arrived]
+            shift[arrived] = 0
+            f[arrived], reduced[arrived] = _absorb(cost[arrived], g[arrived])
     error[active] = LOST  # the plan is of another potential, if not of another eps
     return Solution(plan, f - soft, g + shift, error, int(passes.max()))
 
@@ -96,6 +86,16 @@ def _absorb(cost: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     return f, (rest - f.unsqueeze(-1)).to(cost.dtype)
 
 
+def _warm_level(reduced: Tensor, level: Tensor) -> Tensor:
+    """The least level times a power of HEAT at which a warm start's error is below WARM, (B,)."""
+    far = torch.arange(len(level), device=level.device)
+    while len(far):
+        plan = torch.softmax(-reduced[far] / level[far].to(reduced.dtype).view(-1, 1, 1), -1)
+        far = far[(plan.mean(-2) - 1 / plan.shape[-1]).abs().sum(-1) > WARM]
+        level[far] *= HEAT
+    return level
+
+
 def _newton(reduced: Tensor, shift: Tensor, level: Tensor, goal: Tensor):
     """Plan, log-sum-exp of its rows, error, Newton step in units of level (k, m), iterations."""
     logits = (shift.unsqueeze(-2) - reduced) / level.to(reduced.dtype).view(-1, 1, 1)
@@ -106,14 +106,14 @@ def _newton(reduced: Tensor, shift: Tensor, level: Tensor, goal: Tensor):
     free = (col - plan.square().mean(-2)).clamp_min(0)
     r = 1 / m - col
     error = r.abs().sum(-1).double()
-    return plan, soft, error, *_conjugate_gradients(plan, col, free, r, error > goal)
+    enough = (RTOL * error).maximum(ENOUGH * goal).to(r.dtype)
+    return plan, soft, error, *_conjugate_gradients(plan, col, free, r, enough, error > goal)
 
 
-def _conjugate_gradients(p, col, free, r, going) -> tuple[Tensor, Tensor]:
+def _conjugate_gradients(p, col, free, r, enough, going) -> tuple[Tensor, Tensor]:
     """Solve ((1 + RIDGE) diag(col) - P'P / n) d = r for the problems that are `going`."""
     (n, m), ridge = p.shape[-2:], RIDGE[p.dtype]
     scale = 1 / (free + ridge * col.clamp_min(LEAST_COLUMN / m))
-    goal = RTOL * r.abs().sum(-1)
     d, z = torch.zeros_like(r), scale * r
     direction, rz = z, (r * z).sum(-1)
     count = torch.zeros(len(p), dtype=torch.int64, device=p.device)
@@ -128,7 +128,7 @@ def _conjugate_gradients(p, col, free, r, going) -> tuple[Tensor, Tensor]:
         alpha = torch.where(going, rz / curvature, 0).unsqueeze(-1)
         d, r = d + alpha * direction, r - alpha * h
         count += going
-        going = going & (r.abs().sum(-1) > goal) & (d.amax(-1) - d.amin(-1) <= FAR)
+        going = going & (r.abs().sum(-1) > enough) & (d.amax(-1) - d.amin(-1) <= FAR)
         z = scale * r
         rz_new = (r * z).sum(-1)
         beta = torch.where(going, rz_new / rz, 0)

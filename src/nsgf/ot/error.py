@@ -44,37 +44,39 @@ class Bound:
 
     @classmethod
     def of(
-        cls, plan: Tensor, eps: float, about: Tensor, mass: Tensor, symmetric: bool = False
+        cls, rows: Tensor, eps: float, about: Tensor, mass: Tensor, symmetric: bool = False
     ) -> "Bound":
-        """Of row-normalised plans, (B, n, m).
+        """Of row-normalised plans.
 
         Args:
-            about: their `moments`, (B, 5).
+            rows: anything with a row for each of theirs, (B, n, ...), in their precision.
+            about: their `moments`, (B, 6).
             mass: marginal error, (B,).
             symmetric: whether the plans are those of clouds with themselves.
         """
-        variance, x_mean, x_most, y_mean, y_most = about.unbind(-1)
-        spread, unit = variance.sqrt(), torch.finfo(plan.dtype).eps
-        per_mass = plan.shape[-2] ** 0.5 * (spread / 2 if symmetric else y_most.sqrt())
-        # Rounding costs as large as `size` moves entries of the plan by unit * size / eps; for
-        # the root mean square of |x|^2 stands what it is at most.
-        size = ((x_mean * x_most).sqrt() + (y_mean * y_most).sqrt()) / 2
-        rounding = unit * (spread * size / eps + 2 * size.sqrt())
+        variance, _, x_most, _, y_most, stirred = about.unbind(-1)
+        spread, unit = variance.sqrt(), torch.finfo(rows.dtype).eps
+        per_mass = rows.shape[1] ** 0.5 * (spread / 2 if symmetric else y_most.sqrt())
+        rounding = unit * (stirred / eps + 2 * x_most.maximum(y_most).sqrt())
         return cls(per_mass * mass + rounding, per_mass, rounding)
 
 
 def moments(plan: Tensor, projected: Tensor, xx: Tensor, yy: Tensor) -> Tensor:
-    """Largest variance of y under a row of the plan; mean and largest |x_i|^2, then |y_j|^2.
+    """What a plan and its clouds say of errors: (B, 6), float64.
+
+    The largest variance of y under a row of the plan; mean and largest |x_i|^2, then |y_j|^2; and
+    how far rounded costs stir projections, times eps and over the precision's unit: costs from
+    inner products are off by their own size, which moves entries of the plan by that over eps.
 
     Args:
         projected: |T(x_i)|^2 (B, n). xx, yy: |x_i|^2 (B, n), |y_j|^2 (B, m); all about one centre.
-
-    Returns: (B, 5), float64.
     """
     mean = (plan @ yy.unsqueeze(-1)).squeeze(-1)
     # Below its rounding a variance is not seen.
     variance = (mean - projected).maximum(torch.finfo(plan.dtype).eps * mean).amax(-1)
-    parts = (variance, xx.mean(-1), xx.amax(-1), yy.mean(-1), yy.amax(-1))
+    x_mean, x_most, y_mean, y_most = xx.mean(-1), xx.amax(-1), yy.mean(-1), yy.amax(-1)
+    size = ((x_mean * x_most).sqrt() + (y_mean * y_most).sqrt()) / 2  # root mean square at most
+    parts = (variance, x_mean, x_most, y_mean, y_most, variance.sqrt() * size)
     return torch.stack(parts, -1).double()
 
 
@@ -92,7 +94,7 @@ def speed(squared: Tensor, about: Tensor) -> Tensor:
     """What errors of velocities are relative to, (B,), float64.
 
     Args:
-        squared: mean of |v|^2 over particles, (B,). about: `moments` of x and y, (B, 5).
+        squared: mean of |v|^2 over particles, (B,). about: `moments` of x and y, (B, 6).
     """
     size = about[:, 1] + about[:, 3]
     return squared.double().clamp_min(0).maximum(NEGLIGIBLE**2 * size).sqrt()

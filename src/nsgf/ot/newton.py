@@ -37,13 +37,44 @@ def solve(cost: Tensor, eps: float, fine: Tensor, start: Tensor | None = None) -
     hard = torch.nonzero(found.error == LOST).squeeze(-1)
     if not len(hard):
         return found
-    # Rare: near-ties at a scale far above eps, where a few columns left behind at one eps are lost
-    # at the next. Leave none, from scratch, and in double precision.
-    slow = Schedule(fine[hard], follow=1e-4, max_steps=800)
-    careful = rounded(loops.descend(cost[hard].double(), eps, None, slow), cost.dtype)
+    slow = loops.descend(cost[hard].double(), eps, None, _carefully(fine[hard]))
+    careful = rounded(slow, cost.dtype)
     for name in ("plan", "f", "g", "error"):
         getattr(found, name)[hard] = getattr(careful, name)
     return replace(found, iterations=found.iterations + careful.iterations)
+
+
+def solve_clouds(
+    x: Tensor, y: Tensor, eps: float, fine: Tensor, start: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same of clouds on a CPU, in few dimensions: what `nsgf.ot.kernels.across` returns."""
+    from nsgf.ot import kernels
+
+    fine = fine.clamp_min(FLOOR[x.dtype])
+    found = kernels.across(x, y, eps, start, Schedule(fine))
+    hard = torch.nonzero(found[-1][:, 0] == LOST).squeeze(-1)
+    if len(hard):
+        wide = x[hard].double(), y[hard].double()
+        careful = kernels.across(*wide, eps, None, _carefully(fine[hard]))
+        for whole, part in zip(found, careful, strict=True):
+            whole[hard] = part.to(whole.dtype)
+    return found
+
+
+def solve_cloud(x: Tensor, eps: float, fine: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of a cloud with itself: what `nsgf.ot.kernels.within` returns."""
+    from nsgf.ot import kernels
+
+    return kernels.within(x, eps, fine.clamp_min(FLOOR[x.dtype]), MAX_FIXED_POINT)
+
+
+def _carefully(fine: Tensor) -> Schedule:
+    """A way down for what was lost on the usual one, from scratch and in double precision.
+
+    That is rare: near-ties at a scale far above eps, where a few columns that are left behind at
+    one eps are lost at the next. This one leaves none.
+    """
+    return Schedule(fine, follow=1e-4, max_steps=800)
 
 
 def solve_symmetric(cost: Tensor, eps: float, fine: Tensor) -> Solution:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-WARM = 0.12  # a warm start with a larger error than this is dropped
+WARM, HEAT = 0.12, 4.0  # a warm start with a larger error than WARM begins HEAT times as hot
 FAR = 10.0  # span of a Newton step, in eps, beyond which it is clipped rather than solved for
 RTOL, MAX_CG = 0.1, 500  # of conjugate gradients: residual asked for, and their limit
+ENOUGH = 0.5  # of the error that is aimed at: less residual is never asked for
 # Of the column masses: H is singular along constants and between far clusters.
 RIDGE = {torch.float32: 1e-6, torch.float64: 1e-12}
 LEAST_COLUMN = 1e-3  # of 1 / m: a column's mass as conjugate gradients' scale takes it

@@ -90,8 +90,7 @@ def velocity(
         raise NsgfError("start is not finite", "look for nan and inf in it")
     effort = {"fine": first_goal(tol, x_batch), "scaling": scaling, "backend": backend}
     found, bounds, speeds = _attempt(solver, x_batch, y_batch, blur, start, effort)
-    if not bool(found.energy.isfinite().all()):
-        raise NsgfError("x or y is not finite", "look for nan and inf in them")
+    _demand_finite(found.energy)
     if backend == DEFAULT_BACKEND and not bool((found.error <= tol).all()):
         found = _refined(found, bounds, speeds, x_batch, y_batch, blur, tol)
     if not flag and backend not in FIXED_EFFORT:
@@ -186,6 +185,7 @@ def self_cost(
     batch, _ = checked(y, y, blur, tol)
     effort = {"fine": first_goal(tol, batch), "scaling": scaling, "backend": backend}
     within = _backend(backend).within(batch, blur, **effort)
+    _demand_finite(within.cost)
     if not flag and backend not in FIXED_EFFORT:
         demand(within.marginal_error, tol, "the marginal error of a cloud's own plan")
     return within.cost.reshape(y.shape[:-2])
@@ -202,6 +202,16 @@ def demand(error: Tensor, tol: float, what: str = "a velocity's error") -> None:
             f"{what} may be {float(error.max()):.2g}, above tol {tol:.2g}",
             "raise tol or blur, or give float64",
         )
+
+
+def _demand_finite(values: Tensor) -> None:
+    """Refuse clouds whose energies are no numbers.
+
+    Raises:
+        NsgfError: one is not.
+    """
+    if not bool(values.isfinite().all()):
+        raise NsgfError("x or y is not finite", "look for nan and inf in them")
 
 
 def _backend(name: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""What both solvers' loops are made of: a vectorised exponential, and the largest entry."""
+"""What both solvers' loops are made of: a vectorised exponential, and sums."""
 
 import math
 
@@ -71,6 +71,25 @@ def _exp64(x):
 def tiny_of(matrix):
     """TINY of a matrix's precision."""
     return matrix.dtype.type(TINY32 if matrix.itemsize == 4 else TINY64)
+
+
+# By loops: in a kernel numba would make a parallel one of each of numpy's operations.
+
+
+@inner
+def mean(values):
+    """The mean, float64."""
+    total = 0.0
+    for i in range(values.size):
+        total += values[i]
+    return total / values.size
+
+
+@inner
+def add(values, to):
+    """to += values."""
+    for i in range(values.size):
+        to[i] += values[i]
 
 
 @inner

@@ -1,5 +1,8 @@
 """Newton's method on the semi-dual, followed down in eps, one problem at a time (`nsgf.ot.newton`).
 
+A problem is a matrix of costs, whose plan is wanted, or two clouds in few dimensions, whose
+projection is: their costs and plan never leave the core that works on them.
+
 A plan here is row-normalised, P_ij = pi(j | i). With r = 1/m - col the gradient of the semi-dual
 and H = diag(col) - P'P / n its Hessian (times eps), a Newton step solves H d = r; d is in units of
 eps. Conjugate gradients on H, scaled by H's own diagonal, need a handful of passes: where the plan
@@ -13,8 +16,9 @@ import torch
 from numba import get_thread_id, njit, prange
 
 from nsgf.compiled import inner, kernel
-from nsgf.ot.loops.elementary import exp, largest, tiny_of
-from nsgf.ot.schedule import FAR, LEAST_COLUMN, LOST, MAX_CG, RIDGE, RTOL, WARM
+from nsgf.ot.loops.clouds import centre, displace_rows, fill_rows, moments
+from nsgf.ot.loops.elementary import add, exp, largest, mean, tiny_of
+from nsgf.ot.schedule import ENOUGH, FAR, HEAT, LEAST_COLUMN, LOST, MAX_CG, RIDGE, RTOL, WARM
 
 RIDGE32, RIDGE64 = RIDGE[torch.float32], RIDGE[torch.float64]
 # Growth of an entry, as a logarithm, up to which a plan is updated in place: one that was taken for
@@ -23,15 +27,16 @@ DRIFT = 20.0
 
 
 @inner
-def _absorb_rows(cost, g, reduced, f, lo, hi):
-    m = cost.shape[1]
+def _absorb_rows(reduced, g, f, lo, hi):
+    m = reduced.shape[1]
     buffer = np.empty(m)
     for i in range(lo, hi):
+        row = reduced[i]
         for j in range(m):
-            buffer[j] = g[j] - cost[i, j]
+            buffer[j] = g[j] - row[j]
         f[i] = -largest(buffer)
         for j in range(m):
-            reduced[i, j] = cost[i, j] - g[j] - f[i]
+            row[j] = row[j] - g[j] - f[i]
 
 
 @inner
@@ -174,7 +179,7 @@ def _newton_one(reduced, shift, eps, fine, clip, drift, plan, step, soft, blocks
             r[j] -= alpha * q[j]
             left += abs(r[j])
             rz_new += r[j] * r[j] * scale[j]
-        if left <= RTOL * error or _span(step) > FAR:
+        if left <= max(RTOL * error, ENOUGH * fine) or _span(step) > FAR:
             break
         beta, rz = plan.dtype.type(rz_new / rz), rz_new
         for j in range(m):
@@ -218,16 +223,51 @@ def _easy_start(cost, g):
     return math.sqrt(spread / (n * m))
 
 
-def _descend_one(
-    cost, eps, warm, fine, halve, follow, clip, max_steps, g, f, plan, reduced, blocks
-):
-    n, m = cost.shape
-    shift, step, soft = np.zeros(m, plan.dtype), np.zeros(m, plan.dtype), np.empty(n)
-    level = eps if warm else max(eps, _easy_start(cost, g))
-    for k in prange(blocks):
-        _absorb_rows(cost, g, reduced, f, n * k // blocks, n * (k + 1) // blocks)
-    drift, error, passes, rests = 2 * DRIFT, LOST, 1, False
-    for k in range(max_steps):
+@njit(inline="always")
+def _warm_level(reduced, shift, eps, plan, soft, blocks):
+    """The least eps times a power of HEAT at which a warm start's error is below WARM.
+
+    At eps itself, its weakly coupled parts would come together far slower. The plan is made.
+    """
+    n, m = reduced.shape
+    part, part2 = np.empty((blocks, m), plan.dtype), np.empty((blocks, m), plan.dtype)
+    level, error = eps / HEAT, 2 * WARM
+    while error > WARM:
+        level *= HEAT
+        inv_eps = plan.dtype.type(1) / plan.dtype.type(level)
+        for k in prange(blocks):
+            lo, hi = n * k // blocks, n * (k + 1) // blocks
+            _plan_rows(reduced, shift, inv_eps, plan, part[k], part2[k], soft, lo, hi)
+        error = 0.0
+        for j in range(m):
+            column = 0.0
+            for k in range(blocks):
+                column += part[k, j]
+            error += abs(1 / m - column / n)
+    return level
+
+
+@njit(inline="always")
+def _descend(cost, x, y, eps, warm, fine, way, g, f, plan, reduced, blocks):
+    halve, follow, clip, max_steps = way
+    n, m = f.size, g.size
+    shift, step, soft = np.empty(m, plan.dtype), np.empty(m, plan.dtype), np.empty(n)
+    level, drift, error, passes, rests = eps, 0.0, LOST, 1, False
+    first, anew = True, True
+    for _ in range(max_steps):
+        if anew:
+            for j in range(m):
+                shift[j], step[j] = 0, 0
+            for k in prange(blocks):
+                fill_rows(cost, x, y, reduced, n * k // blocks, n * (k + 1) // blocks)
+            if first and not warm:
+                level = max(eps, _easy_start(reduced, g))
+            for k in prange(blocks):
+                _absorb_rows(reduced, g, f, n * k // blocks, n * (k + 1) // blocks)
+            drift = 2 * DRIFT
+            if first and warm:
+                level, drift = _warm_level(reduced, shift, eps, plan, soft, blocks), 0.0
+            first, anew = False, False
         goal = -1.0 if level > eps else fine
         error, drift, count = _newton_one(
             reduced, shift, level, goal, clip, drift, plan, step, soft, blocks
@@ -236,28 +276,40 @@ def _descend_one(
         rests = error <= goal
         if rests:
             break
-        if k == 0 and warm and error > WARM:
-            # Its weakly coupled parts would come back far slower than from cold.
-            level, drift = max(eps, _easy_start(cost, g)), 2 * DRIFT
-            shift[:] = 0
-            for b in prange(blocks):
-                _absorb_rows(cost, g, reduced, f, n * b // blocks, n * (b + 1) // blocks)
-        elif level > eps and error < follow:
+        if level > eps and error < follow:
             level, drift = max(eps, level / halve), 2 * DRIFT
-            if level <= eps:
+            anew = level <= eps
+            if anew:
                 # Far from where it was absorbed, a potential is only as exact as its own size.
-                for j in range(m):
-                    g[j] += shift[j]
-                shift[:] = 0
-                for b in prange(blocks):
-                    _absorb_rows(cost, g, reduced, f, n * b // blocks, n * (b + 1) // blocks)
+                add(shift, g)
     if not rests:  # the plan is of another potential, if not of another eps
         error = LOST
+    if not anew:
+        add(shift, g)
     for i in range(n):
         f[i] -= soft[i]
-    for j in range(m):
-        g[j] += shift[j]
     return error, passes
+
+
+def _descend_one(cost, x, y, eps, warm, fine, way, g, f, plan, reduced, moved, found, blocks):
+    n, d, dtype = f.size, y.shape[1], plan.dtype
+    xs, ys = np.empty((d, n), dtype), np.empty((d, g.size), dtype)
+    x_mean, x_rest = centre(x, xs)
+    y_mean, y_rest = centre(y, ys)
+    found[0], found[1] = _descend(cost, xs, ys, eps, warm, fine, way, g, f, plan, reduced, blocks)
+    if not d:
+        return
+    shift, squares, gaps = np.empty(d, dtype), np.empty(n, dtype), np.empty(n, dtype)
+    found[2] = mean(f) + mean(g)
+    for k in range(d):
+        # The plan is that of centred clouds; their rounded means are nearly so.
+        apart = x_mean[k] - y_mean[k]
+        found[2] += apart * (apart / 2 + x_rest[k] - y_rest[k])
+        shift[k] = -apart
+    for k in prange(blocks):
+        lo, hi = n * k // blocks, n * (k + 1) // blocks
+        displace_rows(plan, xs, ys, shift, moved, squares, gaps, lo, hi)
+    moments(plan, squares, gaps, xs, ys, found[3:])
 
 
 _descend_alone = inner(_descend_one)
@@ -265,29 +317,24 @@ descend_blocks = kernel(_descend_one)
 
 
 @kernel
-def descend_batch(
-    cost, eps, warm, fine, halve, follow, clip, max_steps, g, f, plan, reduced, found
-):
+def descend_batch(cost, x, y, eps, warm, fine, way, g, f, plan, reduced, moved, found):
     """Every problem that is solved without blocks, one alone as a batch of one.
 
     A second kernel for one problem would have other last bits: compiled with other constants or in
     other surroundings, the same sums are taken in another order.
 
-    `found` (B, 2) takes marginal errors and passes.
+    Matrices `cost` (B, n, m) come with clouds without dimensions, and their plans are kept; clouds
+    x (B, n, d) and y (B, m, d) come with empty matrices, and with plans for each thread. `found`
+    (B, 9) takes marginal errors and passes, and of clouds the semi-dual values and `moments`.
     """
-    for b in prange(len(cost)):
-        found[b, 0], found[b, 1] = _descend_alone(
-            cost[b],
-            eps,
-            warm,
-            fine[b],
-            halve,
-            follow,
-            clip,
-            max_steps,
+    for b in prange(len(g)):
+        mine = np.int64(get_thread_id())
+        ends = (
             g[b],
             f[b],
-            plan[b],
-            reduced[get_thread_id()],
-            1,
+            plan[mine if y.shape[2] else np.int64(b)],
+            reduced[mine],
+            moved[b],
+            found[b],
         )
+        _descend_alone(cost[b], x[b], y[b], eps, warm, fine[b], way, *ends, 1)

@@ -1,20 +1,25 @@
-"""The plan of a cloud with itself, by the averaged fixed point a <- sqrt(a / K a)."""
+"""The plan of a cloud with itself, by the averaged fixed point a <- sqrt(a / K a).
+
+As in `nsgf.ot.loops.newton`, a problem is a matrix of costs or a cloud in few dimensions.
+"""
 
 import math
 
 import numpy as np
-from numba import prange
+from numba import get_thread_id, njit, prange
 
 from nsgf.compiled import inner, kernel
-from nsgf.ot.loops.elementary import exp, tiny_of
+from nsgf.ot.loops.clouds import centre, displace_rows, fill_rows, moments
+from nsgf.ot.loops.elementary import exp, mean, tiny_of
 
 
 @inner
-def _exp_rows(cost, minus_inv_eps, matrix, a, lo, hi):
+def _exp_rows(cost, x, minus_inv_eps, matrix, a, lo, hi):
+    fill_rows(cost, x, x, matrix, lo, hi)
     for i in range(lo, hi):
         total = matrix.dtype.type(0)
         for j in range(matrix.shape[1]):
-            e = exp(cost[i, j] * minus_inv_eps)
+            e = exp(matrix[i, j] * minus_inv_eps)
             matrix[i, j] = e
             total += e
         a[i] = 1 / math.sqrt(total)
@@ -39,12 +44,13 @@ def _normalise_rows(matrix, a, t, lo, hi):
             matrix[i, j] = p if p > tiny else zero
 
 
-def _symmetric_one(cost, eps, goal, max_iter, plan, f, blocks):
-    n, one = cost.shape[0], plan.dtype.type(1)
+@njit(inline="always")
+def _fixed_point(cost, x, eps, goal, max_iter, plan, f, blocks):
+    n, one = f.size, plan.dtype.type(1)
     a, t = np.empty(n, plan.dtype), np.empty(n, plan.dtype)
     inv = -one / plan.dtype.type(eps)
     for k in prange(blocks):
-        _exp_rows(cost, inv, plan, a, n * k // blocks, n * (k + 1) // blocks)
+        _exp_rows(cost, x, inv, plan, a, n * k // blocks, n * (k + 1) // blocks)
     error, count = 2.0, 0
     while True:
         for k in prange(blocks):
@@ -65,14 +71,32 @@ def _symmetric_one(cost, eps, goal, max_iter, plan, f, blocks):
     return error, count
 
 
+def _symmetric_one(cost, x, eps, goal, max_iter, plan, f, moved, found, blocks):
+    n, d, dtype = f.size, x.shape[1], plan.dtype
+    xs = np.empty((d, n), dtype)
+    centre(x, xs)
+    found[0], found[1] = _fixed_point(cost, xs, eps, goal, max_iter, plan, f, blocks)
+    if not d:
+        return
+    squares, gaps, still = np.empty(n, dtype), np.empty(n, dtype), np.empty(d, dtype)
+    for k in range(d):
+        still[k] = 0
+    found[2] = 2 * mean(f)
+    for k in prange(blocks):
+        lo, hi = n * k // blocks, n * (k + 1) // blocks
+        displace_rows(plan, xs, xs, still, moved, squares, gaps, lo, hi)
+    moments(plan, squares, gaps, xs, xs, found[3:])
+
+
 _symmetric_alone = inner(_symmetric_one)
 symmetric_blocks = kernel(_symmetric_one)
 
 
 @kernel
-def symmetric_batch(cost, eps, goal, max_iter, plan, f, found):
-    """Every problem that is solved without blocks; why, and `found`, see `descend_batch`."""
-    for b in prange(cost.shape[0]):
-        found[b, 0], found[b, 1] = _symmetric_alone(
-            cost[b], eps, goal[b], max_iter, plan[b], f[b], 1
+def symmetric_batch(cost, x, eps, goal, max_iter, plan, f, moved, found):
+    """Every problem that is solved without blocks; all as in `descend_batch`."""
+    for b in prange(len(f)):
+        mine = np.int64(get_thread_id()) if x.shape[2] else np.int64(b)
+        _symmetric_alone(
+            cost[b], x[b], eps, goal[b], max_iter, plan[mine], f[b], moved[b], found[b], 1
         )
