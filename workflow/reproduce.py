@@ -29,7 +29,7 @@ from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
 from nsgf.ops import timeline
 from nsgf.ops.audit.dvc import PIPELINE, outputs
-from nsgf.ops.plan.forecast import best_forecast
+from nsgf.ops.plan.forecast import any_forecast
 from nsgf.ops.timing import timing
 
 
@@ -114,7 +114,7 @@ def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
         asked = needed(every, targets(request.preset, request.only, request.complete))
         refuse_damaged(asked)
         if not (where.slurm or all(Path(p).exists() for job in asked for p in job.kept)):
-            best_forecast(request.preset, local=True)  # here, where one sees what it measures
+            any_forecast(request.preset, local=True)  # here, where one sees what it measures
         with where:
             ended = _run_jobs(asked if request.complete else [], words, request.log)
         if ended.code:

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import yaml
 
+from nsgf.artifact import read_json
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.engine.code import modules_of
 from nsgf.engine.dag import jobs, tasks
 from nsgf.errors import NsgfError
-from nsgf.ops.plan import blocks, calibrate, fit, forecast
+from nsgf.ops.plan import blocks, calibrate, fit, forecast, total
 from nsgf.ops.plan.forecast import CALIBRATED, HERE, NO_MODEL, SCALED, SHIPPED, cost
-from nsgf.ops.plan.history import Measured
+from nsgf.ops.plan.history import Measured, plan_file
 from nsgf.ops.plan.reference import FILE, reference
 from nsgf.ops.plan.work import work_of
 
@@ -119,6 +120,33 @@ def test_a_block_that_fails_is_one_message(monkeypatch):
     monkeypatch.setattr(calibrate, "BLOCKS", "nsgf.ops.plan.nowhere")
     with pytest.raises(NsgfError, match=r"cannot be measured.*nowhere"):
         calibrate._measured()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NsgfError("'results/quick/timings/plan.json' cannot be read", "remove it"),
+        OSError(28, "No space left on device"),
+        json.JSONDecodeError("Expecting value", "", 0),
+    ],
+)
+@pytest.mark.parametrize("part", ["history", "calibrated"])
+def test_a_run_begins_though_nothing_here_can_be_forecast(
+    monkeypatch, capsys, tmp_path, part, error
+):
+    def fails():
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(forecast, part, fails)
+    total.store(QUICK, 1, None)
+    kept = read_json(plan_file(QUICK))
+    assert {job["source"] for job in kept["jobs"].values()} == {SHIPPED}
+    said = capsys.readouterr().out
+    assert said.startswith("The forecast is that of the reference machine: ")
+    assert said.count("\n") == 1
+    with pytest.raises(type(error)):
+        forecast.best_forecast(QUICK, local=True)
 
 
 # A block: the stage and network whose work it is a piece of, and functions that do that work.

@@ -1,5 +1,6 @@
 """The audit: silent on what is sound, and loud, by name, on everything that is not."""
 
+import errno
 import hashlib
 import json
 import platform
@@ -18,7 +19,9 @@ from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
 from nsgf.engine.lineage import recipes
 from nsgf.engine.task import with_sidecars
-from nsgf.ops.audit import cells, chain, checks, repeat, subject, tolerance, tracked, verdict
+from nsgf.errors import NsgfError
+from nsgf.ops.audit import cells, chain, checks, repeat, subject, tracked, verdict
+from nsgf.ops.audit import run as auditing
 from nsgf.ops.audit.checks import Finding
 from nsgf.ops.audit.git import Commit
 from tests.workflow.checkout import both_kinds, planar
@@ -111,6 +114,14 @@ def claim(file: Path) -> None:
     file.write_text(json.dumps(body))
 
 
+def misstate(path: Path) -> None:
+    """The same bytes, said to be made with other numerics; what names the provenance follows."""
+    file = Path(str(path).removesuffix(SIDECAR) + SIDECAR)
+    before = sha256_file(file)
+    claim(file)
+    follow({before: sha256_file(file)})
+
+
 def pose(numerics: bool = True) -> None:
     """The whole run as one that was made on another processor, with times of its own."""
     before = {file: sha256_file(file) for file in sidecars() if numerics}
@@ -121,7 +132,7 @@ def pose(numerics: bool = True) -> None:
         file.write_text(file.read_text() + "\n")
 
 
-OPERATIONS = (flip, truncate, delete, swap, forge, rename)
+OPERATIONS = (flip, truncate, delete, swap, forge, rename, misstate)
 
 
 @pytest.fixture
@@ -158,9 +169,11 @@ def findings() -> list[Finding]:
 def judged(repeated: Iterable[str] = ()) -> verdict.Verdict:
     """The verdict, with those tasks repeated that would be and that make one of these artefacts."""
     run, wrong = subject.of_results(Commit(), "small")
-    tasks = repeat.chosen(run, {f.path for f in wrong}, 0, None).tasks
-    again = repeat.repeat(run, [t for t in tasks if not set(repeated).isdisjoint(t.artefacts)])
-    return verdict.verdict(run, [*wrong, *(f for r in again for f in r.found)], again, [])
+    due = repeat.chosen(run, {f.path for f in wrong}, 0, None)
+    work = [t for t in due.tasks if not set(repeated).isdisjoint(t.artefacts)]
+    again = repeat.repeat(run, work)
+    found = [*wrong, *(f for r in again for f in r.found)]
+    return verdict.verdict(run, found, again, due.passed_over)
 
 
 def images_once(file, name: str):
@@ -181,8 +194,25 @@ def test_tampering_is_caught_and_named(inside, monkeypatch, kind: str, operation
         monkeypatch.setattr(hashlib, "file_digest", images_once)
     with tampered("results/small", *(["data/processed"] if kind.startswith("fetch") else [])):
         operation(path)
-        named = {f.path for f in findings() if f.kind != "rests on"}
-    assert str(path).removesuffix(SIDECAR) in named | {p.removesuffix(SIDECAR) for p in named}
+        named = [f for f in findings() if f.kind != "rests on"]
+    artefact = str(path).removesuffix(SIDECAR)
+    mine = [f for f in named if f.path.removesuffix(SIDECAR) == artefact]
+    assert mine
+    if operation is misstate and not kind.startswith("fetch"):  # downloads have no such settings
+        assert mine[0].kind == "forged"
+        assert "ask for portable numerics" in mine[0].why
+
+
+def test_numerics_that_the_settings_exclude_are_forged_in_a_run_of_ones_own_too(inside):
+    kept = {path: path.read_bytes() for path in sidecars()}
+    with tampered("results/small", "data/processed"):
+        pose()
+        found = findings()
+    computed = {p for k, paths in KINDS.items() if not k.startswith("fetch") for p in paths}
+    assert {(f.kind, f.path) for f in found} == {
+        ("forged", p) for p in computed if not p.endswith(SIDECAR)
+    }
+    assert kept == {path: path.read_bytes() for path in sidecars()}, "its neighbours' data"
 
 
 def test_there_are_enough_kinds_of_artefact():
@@ -234,7 +264,17 @@ def test_every_number_of_every_table_has_a_chain(inside):
         pd.read_csv(p)["mean"].notna().sum() for p in Path("results/small/tables").glob("*.csv")
     )
     assert len(found) == rows + 6
-    assert all(n.files for n in found if n.label != "claim 4")  # Table 2 is not run here
+    assert all(n.files for n in found)
+    (read,) = {n.files for n in found if n.table == "claims"}
+    assert {chain.part(p) for p in read} >= {"tables", "samples", "timings"}
+
+
+def test_a_claim_of_another_paper_rests_on_what_its_task_read(tmp_path):
+    (tmp_path / "timings").mkdir()
+    (tmp_path / "timings/claims.csv").write_text("claim,verdict\n71,reproduced\n")
+    read = ["results/mine/tables/shapes.csv"]
+    (number,) = chain.numbers("mine", tmp_path, {"results/mine/timings/claims.csv": read})
+    assert (number.label, number.files) == ("claim 71", tuple(read))
 
 
 def test_a_changed_configuration_is_caught_and_named(inside):
@@ -396,6 +436,25 @@ def test_the_recorded_numerics_owe_the_recorded_bytes_and_unknown_ones_do_not(in
     assert "with the recorded numerics" in found.why
 
 
+def test_the_first_line_says_how_much_was_not_repeated(inside, anywhere, monkeypatch):
+    """Samples are another machine's, and to measure them again takes long."""
+    import numpy as np
+
+    with tampered("results/small", "data/processed"):
+        path = Path("results/small/samples/moons/fm,nfe=10/seed0-0.npy")
+        forge(path, lambda file: np.save(file, np.load(file) + np.float32(0.1)))
+        pose()
+        whole = judged()
+        monkeypatch.setattr(repeat, "CHEAP", 0.0)
+        found = judged()
+    assert "NOT repeated" not in whole.line
+    assert whole.passed_over == ()
+    assert found.name == "same within seeds"
+    assert f"lack files: {len(found.passed_over)} of the jobs that measured" in found.line
+    assert "moons-evaluate-fm_nfe-10" in found.passed_over
+    assert f"Not repeated: {', '.join(found.passed_over)}" in found.notes
+
+
 def test_a_network_that_was_made_up_consistently_is_said_to_be_beyond_an_audit(inside, anywhere):
     with tampered("results/small", "data/processed"):
         forge(Path(VELOCITY))
@@ -426,8 +485,12 @@ def rerun(tmp_path_factory) -> Clone:
     whole = planar("small", ["fm"], {"samples": 16})
     whole["studies"]["table1"]["compute"] |= {"numerics": "native"}
     clone = Clone(tmp_path_factory.mktemp("rerun") / "clone", whole, quickly=False)
+    clone.timed.unlink()
+    clone.timed.mkdir()  # the machine's speed cannot be kept, which is no reason not to run
+    clone.commit("Start without its speed")
     run = clone.reproduce()
     assert run.returncode == 0, run.stdout + run.stderr
+    assert "The forecast is that of the reference machine: " in run.stdout
     assert clone.nsgf("publish", "--preset", "config/small.yaml").returncode == 0
     clone.commit("Publish")
     cell = "moons/fm,nfe=10"
@@ -471,34 +534,71 @@ def test_the_page_for_reviewers_says_what_the_audit_says(inside):
     assert text.count("| inconclusive | inconclusive |") >= 3
 
 
-@pytest.mark.parametrize(
-    ("text", "agrees"),
-    [
-        ('{"value": 0.500004, "n": 3}', True),
-        ('{"value": 0.5002, "n": 3}', False),
-        ('{"value": NaN, "n": 3}', False),
-        ('{"value": 0.5, "n": 4}', False),
-        ('{"other": 0.5, "n": 3}', False),
-    ],
-)
-def test_numbers_of_two_files_agree_within_the_tolerance_and_nothing_else(tmp_path, text, agrees):
-    one, other = tmp_path / "one.json", tmp_path / "other.json"
-    one.write_text('{"value": 0.5, "n": 3}')
-    other.write_text(text)
-    assert tolerance.agree(one, other, tolerance.ABSOLUTE) is agrees
+def test_the_page_of_a_run_that_is_not_sound_says_so_and_so_does_the_exit_code(inside):
+    with tampered("results/small"):
+        flip(Path(VELOCITY))
+        result = inside.nsgf("badge", "--preset", "small")
+        text = Path("results/small/evaluation.md").read_text()
+    assert result.returncode == 1
+    assert "nsgf: results/small is not sound: " in result.stderr
+    assert f"**This is not what it says it is: {VELOCITY} is altered" in text
 
 
-@pytest.mark.parametrize("ending", [".npy", ".npz"])
-def test_arrays_agree_within_the_tolerance_and_damaged_ones_with_nothing(tmp_path, ending):
-    import numpy as np
+def glance(file: str = "config/small.yaml") -> str:
+    return auditing.glance(load(Path(file), Preset), Path(file))
 
-    paths = [tmp_path / f"{name}{ending}" for name in ("one", "near", "far")]
-    for path, value in zip(paths, (1.0, 1.00005, 1.01), strict=True):
-        (np.save if ending == ".npy" else np.savez)(path, np.full(8, value, np.float32))
-    assert tolerance.agree(paths[0], paths[1], 0)
-    assert not tolerance.agree(paths[0], paths[2], 0)
-    truncate(paths[1])
-    assert not tolerance.agree(paths[0], paths[1], 0)
+
+def test_a_run_is_held_against_the_commit_however_its_preset_is_named(inside, tmp_path):
+    other = tmp_path / "small.yaml"
+    shutil.copy2("config/small.yaml", other)
+    for file in ("config/small.yaml", "config/../config/small.yaml", Path("config/small.yaml")):
+        assert glance(str(Path(file).absolute())).startswith("This is the committed run")
+    assert "has no record of preset small" in glance(str(other))
+
+
+def merge(clone: Clone, path: str) -> None:
+    """A conflict that somebody has committed."""
+    file = clone.folder / path
+    file.write_text(f"<<<<<<< HEAD\n{file.read_text()}=======\n>>>>>>> main\n")
+    clone.commit("Merge")
+
+
+def lose(clone: Clone, path: str) -> None:
+    """A disk that has lost an object of the repository."""
+    name = clone.git("rev-parse", f"HEAD:{path}")
+    (clone.folder / f".git/objects/{name[:2]}/{name[2:]}").unlink()
+
+
+@pytest.mark.parametrize("damage", [merge, lose])
+@pytest.mark.parametrize("path", ["results/published/small/MANIFEST.json", "dvc.lock"])
+def test_a_damaged_commit_ends_a_run_with_a_line(inside, tmp_path, monkeypatch, damage, path):
+    clone = Clone.of(inside, tmp_path / "clone")
+    monkeypatch.chdir(clone.folder)
+    damage(clone, path)
+    line = glance()
+    assert line.startswith("Not held against a committed run: ")
+    assert "\n" not in line
+    result = clone.nsgf("audit", "results/small")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_a_table_that_is_damaged_in_the_commit_is_named(inside):
+    record = subject.of_results(Commit(), "small")[0].record
+    damaged = replace(record, read=lambda path: record.read(path).replace(b",0.", b",o."))
+    with pytest.raises(NsgfError, match=r"commit's tables/\w+\.csv cannot be read"):
+        cells.cells(damaged, Path("results/small"))
+
+
+def test_neither_a_missing_git_nor_a_failing_disk_fails_a_run(inside, monkeypatch):
+    def fails(commit: Commit, name: str):
+        raise OSError(errno.EIO, "Input/output error", "results/small/tables/table1.csv")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subject, "of_results", fails)
+        assert "Input/output error" in glance()
+    monkeypatch.setenv("PATH", "")
+    assert "git does not start" in glance()
 
 
 NO_TEXTS = ({"command": None}, {"sha256": None}, {"inputs": []}, {"inputs": {"a": 1}})

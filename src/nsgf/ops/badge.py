@@ -17,7 +17,7 @@ from nsgf.errors import NsgfError
 from nsgf.layout import DATA, Layout
 from nsgf.ops import timing
 from nsgf.ops.audit.git import Commit
-from nsgf.ops.audit.run import audited
+from nsgf.ops.audit.run import audited, refuse_unsound
 from nsgf.ops.audit.verdict import Audit
 from nsgf.ops.text import duration, size
 
@@ -26,10 +26,10 @@ Table = Iterable[tuple[str, ...]]
 
 
 def run(preset: Path) -> None:
-    """Audit a finished run and write its page.
+    """Audit a finished run and write its page, whatever the verdict.
 
     Raises:
-        NsgfError: there is no finished run.
+        NsgfError: there is no finished run, or it is not sound.
     """
     whole = load(preset, Preset)
     layout = Layout(f"results/{whole.name}")
@@ -52,6 +52,7 @@ def run(preset: Path) -> None:
     ]
     write_text(Path(layout.path(PAGE)), "\n\n".join(filter(None, blocks)) + "\n")
     print(f"{audit.verdict.line}\n  page  {layout.path(PAGE)}")
+    refuse_unsound(audit)
 
 
 def _facts(audit: Audit, layout: Layout) -> Iterator[tuple[str, ...]]:

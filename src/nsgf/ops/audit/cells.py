@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsgf.ops.audit.chain import ABOUT
-from nsgf.ops.audit.record import Record
+from nsgf.ops.audit.record import Record, legible
 from nsgf.ops.audit.tolerance import RELATIVE, absolute
 
 # Found out by a run, beside values with their intervals; the mean evaluations of NSGF++ are too.
@@ -48,6 +48,9 @@ def cells(record: Record, root: Path) -> list[Cell]:
     Args:
         record: whose published tables are read from the commit.
         root: folder of the run, which holds tables/.
+
+    Raises:
+        NsgfError: a table is damaged in the commit.
     """
     names = sorted(p for p in record.files if p.startswith("tables/") and p.endswith(".csv"))
     return [cell for name in names for cell in _of_table(record, root, name)]
@@ -56,11 +59,12 @@ def cells(record: Record, root: Path) -> list[Cell]:
 def _of_table(record: Record, root: Path, name: str) -> Iterator[Cell]:
     ours, at_all = root / name, absolute(Path(name).stem)
     mine = _rows(ours.read_text(errors="replace")) if ours.is_file() else {}
-    for key, row in _rows((record.read(name) or b"").decode()).items():
-        margins = dict(_margins(row))
-        if margins:
-            label = " ".join(row[k] for k in ABOUT if row.get(k))
-            yield Cell(Path(name).stem, label, _furthest(row, mine.get(key, {}), margins, at_all))
+    with legible(name):
+        for key, row in _rows((record.read(name) or b"").decode()).items():
+            if margins := dict(_margins(row)):
+                label = " ".join(row[k] for k in ABOUT if row.get(k))
+                furthest = _furthest(row, mine.get(key, {}), margins, at_all)
+                yield Cell(Path(name).stem, label, furthest)
 
 
 def _rows(text: str) -> dict[tuple, Row]:

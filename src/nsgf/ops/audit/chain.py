@@ -10,14 +10,6 @@ from nsgf.registry import METHODS
 
 # The parts of a chain, in the direction of the data.
 LINKS = ("data", "pools", "models", "samples", "metrics", "timings", "tables")
-CLAIM_RESTS_ON = {  # claim: words in the paths that its evidence is read from
-    "1": ("/tables/table1",),
-    "2": ("/samples/", ".npz"),
-    "3": ("/samples/", ".json"),
-    "4": ("/tables/table2",),
-    "5": ("/timings/",),
-    "6": ("/timings/",),
-}
 # Columns that say what a row is about, and those that hold numbers of ours, of all tables.
 ABOUT = ("method", "dataset", "solver", "scaling", "nfe", "metric")
 MEASURED = ("first", "mean", "largest", "ci_low", "ci_high", "floor", "w2", "change")
@@ -37,6 +29,8 @@ class Number:
 def numbers(name: str, root: Path, inputs: Inputs) -> Iterator[Number]:
     """Rows of all tables of a run that hold numbers of ours.
 
+    All claims are judged by one task: each rests on all that it read.
+
     Args:
         name: the preset.
         root: folder that holds tables/ and timings/.
@@ -49,11 +43,9 @@ def numbers(name: str, root: Path, inputs: Inputs) -> Iterator[Number]:
             if shown := {k: row[k] for k in MEASURED if row.get(k)}:
                 label = " ".join(row[k] for k in ABOUT if row.get(k))
                 yield Number(path.stem, label, shown, _files_of(row, read))
-    read = inputs.get(layout.claims(), ())
+    read = tuple(inputs.get(layout.claims(), ()))
     for row in _rows(root / "timings/claims.csv"):
-        words = CLAIM_RESTS_ON[row["claim"]]
-        files = tuple(p for p in read if all(word in p for word in words))
-        yield Number("claims", f"claim {row['claim']}", {"verdict": row["verdict"]}, files)
+        yield Number("claims", f"claim {row['claim']}", {"verdict": row["verdict"]}, read)
 
 
 def behind(files: tuple[str, ...], inputs: Inputs) -> dict[str, list[str]]:

@@ -81,7 +81,7 @@ def of_commit(commit: Commit, name: str) -> list[Expected]:
                 text=True,
                 check=True,
             )
-        except subprocess.CalledProcessError as error:
+        except (NsgfError, subprocess.CalledProcessError) as error:
             raise NsgfError(
                 f"commit {commit.id[:10]} cannot say how preset '{name}' is made",
                 "fetch the whole history (git fetch --unshallow)",

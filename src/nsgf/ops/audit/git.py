@@ -21,9 +21,10 @@ class Commit:
     def __init__(self, name: str = "HEAD"):
         try:
             self.id = self._git("rev-parse", "--verify", f"{name}^{{commit}}").decode().strip()
-        except (OSError, subprocess.CalledProcessError) as error:
+        except NsgfError as error:
             raise NsgfError(
-                f"there is no git commit '{name}' to judge by", "run it in a clone of the project"
+                f"there is no git commit '{name}' to judge by: {error.what}",
+                "run it in a clone of the project",
             ) from error
 
     def check_objects(self) -> None:
@@ -34,10 +35,9 @@ class Commit:
         """
         try:
             self._git("fsck", "--no-dangling", "--no-progress")
-        except subprocess.CalledProcessError as error:
-            said = error.stderr.decode(errors="replace").strip().splitlines()
+        except NsgfError as error:
             raise NsgfError(
-                f"the repository's objects are damaged: {said[0] if said else 'git fsck failed'}",
+                f"the repository's objects are damaged: {error.what}",
                 "clone it anew from where you trust it",
             ) from error
 
@@ -63,7 +63,7 @@ class Commit:
         """Whether `other` is this commit or one before it."""
         try:
             self._git("merge-base", "--is-ancestor", other, self.id)
-        except subprocess.CalledProcessError:
+        except NsgfError:
             return False
         return True
 
@@ -73,6 +73,20 @@ class Commit:
         subprocess.run(["tar", "-x", "-C", str(folder)], input=archive, check=True)
 
     def _git(self, *words: str, stdin: bytes | None = None) -> bytes:
-        env = os.environ | ENVIRONMENT
-        command = ["git", *words]
-        return subprocess.run(command, input=stdin, capture_output=True, check=True, env=env).stdout
+        """What git answers.
+
+        Raises:
+            NsgfError: it fails, or is not here.
+        """
+        env, command = os.environ | ENVIRONMENT, ["git", *words]
+        try:
+            result = subprocess.run(command, input=stdin, capture_output=True, env=env)
+        except OSError as error:
+            raise NsgfError(f"git does not start: {error.strerror}", "install it") from error
+        if result.returncode:
+            said = result.stderr.decode(errors="replace").strip().splitlines()
+            raise NsgfError(
+                f"git {words[0]}: {said[0] if said else f'exit code {result.returncode}'}",
+                "mend the repository, or clone it anew",
+            )
+        return result.stdout

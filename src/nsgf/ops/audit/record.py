@@ -1,7 +1,8 @@
 """What a commit records of a run: the published manifest, and the outputs in dvc.lock."""
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import yaml
 
 from nsgf.artifact import SIDECAR
+from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS, manifest_path
 from nsgf.ops.audit import dvc
 from nsgf.ops.audit.git import Commit
@@ -57,20 +59,43 @@ class Record:
         return frozenset(path for path in self.artefacts if path.startswith(folders))
 
 
+@contextlib.contextmanager
+def legible(what: str) -> Iterator[None]:
+    """Around the reading of what a commit records, which a merge may have damaged.
+
+    Raises:
+        NsgfError: `what` has another form than `nsgf publish` or DVC give it.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        mend = "commit it as nsgf publish and dvc write it"
+        raise NsgfError(f"the commit's {what} cannot be read: {said}", mend) from error
+
+
 def of_preset(commit: Commit, name: str) -> Record:
-    """What `commit` records of preset `name`; an empty record if nothing."""
-    manifest = json.loads(commit.read(manifest_path(name)) or "{}")
-    files = manifest.get("files", {})
-    copies = {
-        f"results/{name}/{path}": (digest, files[path + SIDECAR], "")
-        for path, digest in files.items()
-        if path + SIDECAR in files
-    }
-    rows = manifest.get("artefacts", copies)
-    keys = manifest.get("numerics", {})
-    artefacts = {p: Artefact(*row[:3], *map(keys.get, row[3:])) for p, row in rows.items()}
-    lock, pipeline = (yaml.safe_load(commit.read(f) or b"") or {} for f in (dvc.LOCK, dvc.PIPELINE))
-    trees, outputs = dvc.folders(lock, name), dvc.outputs(pipeline, name)
+    """What `commit` records of preset `name`; an empty record if nothing.
+
+    Raises:
+        NsgfError: the manifest, dvc.lock or dvc.yaml is damaged in the commit.
+    """
+    with legible(manifest_path(name)):
+        manifest = json.loads(commit.read(manifest_path(name)) or "{}")
+        files = manifest.get("files", {})
+        copies = {
+            f"results/{name}/{path}": (digest, files[path + SIDECAR], "")
+            for path, digest in files.items()
+            if path + SIDECAR in files
+        }
+        rows = manifest.get("artefacts", copies)
+        keys = manifest.get("numerics", {})
+        artefacts = {p: Artefact(*row[:3], *map(keys.get, row[3:])) for p, row in rows.items()}
+    with legible(f"{dvc.LOCK} or {dvc.PIPELINE}"):
+        lock, pipeline = (
+            yaml.safe_load(commit.read(f) or b"") or {} for f in (dvc.LOCK, dvc.PIPELINE)
+        )
+        trees, outputs = dvc.folders(lock, name), dvc.outputs(pipeline, name)
     left_out = {p for p, flags in outputs.items() if trees and flags.get("push") is False}
     return Record(
         manifest.get("commit"),

@@ -36,16 +36,25 @@ def run(
     if json and json != Path("-"):
         write_text(json, whole)
     print(whole.rstrip() if json == Path("-") else show.as_text(audit))
+    refuse_unsound(audit)
+
+
+def refuse_unsound(audit: Audit) -> None:
+    """Pass what is sound.
+
+    Raises:
+        NsgfError: something is not what it should be, or a number is another.
+    """
     if audit.found:
         raise NsgfError(
-            f"{folder} is not sound: {len(audit.found)} findings",
+            f"{audit.run.root} is not sound: {len(audit.found)} findings",
             "restore what the commit records (dvc checkout, git checkout), or remove what is"
             " named and run make reproduce COMPLETE=1; a new run of yours is recorded by nsgf"
             " publish",
         )
     if audit.verdict.name not in SOUND:
         raise NsgfError(
-            f"{folder} holds other numbers than the commit records",
+            f"{audit.run.root} holds other numbers than the commit records",
             "see the cells that are named; another preset or more seeds say more than this run",
         )
 
@@ -70,18 +79,22 @@ def audited(commit: Commit, folder: Path, recompute: int = 0, seed: int | None =
 def glance(preset: Preset, file: Path) -> str:
     """The verdict's line on a whole run that has just ended, without running anything again.
 
+    Where there is none (no git, a damaged commit, a disk that fails), the line says why.
+
     Args:
         preset: that was run.
         file: that it was read from.
     """
     try:
         return _glance(Commit(), preset, file)
-    except NsgfError as error:
-        return f"Not held against a committed run: {error.what}."
+    except (NsgfError, OSError) as error:
+        return f"Not held against a committed run: {getattr(error, 'what', error)}."
 
 
 def _glance(commit: Commit, preset: Preset, file: Path) -> str:
-    if str(file) not in commit.files or not record.of_preset(commit, preset.name).artefacts:
+    committed = f"config/{preset.name}.yaml"
+    known = committed in commit.files and file.resolve() == Path(committed).resolve()
+    if not (known and record.of_preset(commit, preset.name).artefacts):
         return f"Commit {commit.id[:10]} has no record of preset {preset.name} to compare with."
     if any(tracked.check(commit)):
         return f"Not held against the committed run: code or settings differ from {commit.id[:10]}."

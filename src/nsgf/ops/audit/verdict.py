@@ -25,12 +25,14 @@ SOUND = ("same bytes", "same within seeds")
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict, its line, what else must be known of it, and the cells that it rests on."""
+    """The verdict, its line, what else must be known of it, the cells that it rests on, and the
+    jobs that it needs and that were not repeated."""
 
     name: Name
     line: str
     notes: tuple[str, ...] = ()
     cells: tuple[Cell, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,17 @@ def _by_numbers(run: Run, repeated: Sequence[Repetition], passed_over: Sequence[
     if len(keys) > 1:
         notes.append(f"It was made with {len(keys)} kinds of numerics.")
     if passed_over:
-        notes.append(
-            f"Not repeated, because they take long or lack files: {', '.join(passed_over)}"
+        line += (
+            ". NOT repeated, because they take over a minute or lack files:"
+            f" {len(passed_over)} of the jobs that measured or drew it"
         )
+        notes.append(f"Not repeated: {', '.join(passed_over)}")
     notes.append(
         "No audit can tell a run from one whose networks or samples were made up consistently,"
         " where no commit records their bytes."
     )
-    return Verdict("same within seeds" if same else "differs", f"{line}.", tuple(notes), judged)
+    name = "same within seeds" if same else "differs"
+    return Verdict(name, f"{line}.", tuple(notes), judged, tuple(passed_over))
 
 
 def _how_far(cell: Cell) -> str:

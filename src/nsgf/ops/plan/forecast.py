@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
 from nsgf.engine.task import Job
+from nsgf.errors import NsgfError
 from nsgf.ops.plan.calibrate import calibrated
 from nsgf.ops.plan.history import Measured, history
 from nsgf.ops.plan.reference import Rates, reference
@@ -58,6 +59,17 @@ def best_forecast(preset: Preset, local: bool) -> list[JobForecast]:
     if local and any((p.source, p.device) == (SHIPPED, "cpu") for p in planned):
         return forecast(preset, measured, calibrated())
     return planned
+
+
+def any_forecast(preset: Preset, local: bool) -> list[JobForecast]:
+    """The best one for a run, which needs none: by the reference where this machine's speed or
+    what ran here cannot be read, and a line says why."""
+    try:
+        return best_forecast(preset, local)
+    except (NsgfError, OSError, ValueError) as error:
+        why = getattr(error, "what", error)
+        print(f"The forecast is that of the reference machine: {why}", flush=True)
+        return forecast(preset)
 
 
 def forecast(

@@ -12,7 +12,7 @@ from nsgf.ops.plan.forecast import (
     SHIPPED,
     SOURCES,
     JobForecast,
-    best_forecast,
+    any_forecast,
 )
 from nsgf.ops.plan.history import plan_file
 from nsgf.ops.plan.reference import reference
@@ -32,9 +32,8 @@ def store(preset: Preset, cores: int | None, cluster_jobs: int | None) -> None:
         cluster_jobs: how many run at a time on a cluster; None: here.
     """
     limits = replace(limits_of(None, cores), jobs=cluster_jobs)
-    write_json(
-        plan_file(preset), described(best_forecast(preset, cluster_jobs is None), limits, preset)
-    )
+    planned = any_forecast(preset, cluster_jobs is None)
+    write_json(plan_file(preset), described(planned, limits, preset))
 
 
 def described(planned: Sequence[JobForecast], limits: Limits, preset: Preset) -> dict:
