@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -201,3 +202,18 @@ def test_peers_can_be_left_out(bench, capsys):
     assert [row["method"] for row in rows] == ["ours", BASE, "geomloss"]
     assert bench("--cases", "tiny", "--solvers", "pott")[0] == 1
     assert "unknown solver of the benchmark 'pott'" in capsys.readouterr().err
+
+
+def test_a_method_that_takes_too_long_is_given_up(bench, monkeypatch, capsys):
+    monkeypatch.setattr(measure, "VELOCITY_S", 0.05)
+    slow = replace(SOLVERS["pot"], solve=lambda *_: time.sleep(60))
+    monkeypatch.setitem(SOLVERS, "pot", slow)
+    code, rows = bench("--cases", "tiny", "--solvers", "pot")
+    assert code == 0
+    (row,) = (row for row in rows if row["method"] == "pot")
+    assert row["max_rel_error"] is None
+    assert row["effort"] == min(slow.efforts)
+    assert row["ms_per_velocity"] >= 50
+    shown = capsys.readouterr().out
+    assert "given up" in shown
+    assert "tiny, pot: given up, a velocity takes over 0 s" in shown

@@ -62,6 +62,7 @@ CASES = {
     "cifar10": Case("cifar10", 128, 2.0, 0.2, 5, 0.80),
     "2d-1024": Case("8gaussians", 1024, 0.5, 0.3, 10, 0.80),
     "2d-large": Case("8gaussians", 4096, 0.5, 0.3, 10, 0.80),
+    "2d-16384": Case("8gaussians", 16384, 0.1, 0.3, 1, 0.80),
     "cauchy": Case("Cauchy, d = 5", 120, 1.0, 0.3, 5, 0.80),
     "2d-batch": Case("8gaussians", 256, 0.5, 0.3, 10, 0.80, batch=64),
 }

@@ -5,9 +5,11 @@ Then whole flows are timed in ROUNDS, every method in each, so that a machine th
 drifts for all. A method whose pass took longer than SLOW_S is not run again: its pass is its time.
 """
 
+import contextlib
 import math
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -21,6 +23,7 @@ from nsgf.progress import bar
 
 DEFAULT_TOL = 1e-3  # of `nsgf.ot.velocity`
 PASS_S = 120.0  # after which a pass ends before the trajectory does
+VELOCITY_S = 250.0  # after which one velocity is given up, where Python is asked now and then
 SLOW_S = 20.0
 ROUNDS, ROUND_S = 3, 0.7
 HEAD = ("method", "effort", "ms / velocity", "max rel. error", "vs GeomLoss", "ours faster by")
@@ -41,7 +44,7 @@ class Measurement:
 
     Attributes:
         errors: |v - v*|_F / |v*|_F at each state of the trajectory that was tried, of the worst
-            problem.
+            problem; inf where it was given up.
         pass_s: seconds of these states together.
         flows: seconds of whole flows; none if the pass itself was the timing.
     """
@@ -66,9 +69,14 @@ class Measurement:
         return max(self.errors)
 
     @property
+    def is_given_up(self) -> bool:
+        """Whether a velocity took longer than VELOCITY_S; its time is that at least."""
+        return bool(self.errors) and math.isinf(self.errors[-1])
+
+    @property
     def is_cut(self) -> bool:
         """Whether the pass ended before the trajectory did."""
-        return len(self.errors) < self.case.n_steps
+        return len(self.errors) < self.case.n_steps or self.is_given_up
 
     @property
     def is_within_goal(self) -> bool:
@@ -82,7 +90,7 @@ def at_goal(case: Case, solver: str, reference: Reference) -> Measurement:
     for method in efforts:
         tried = Measurement(case, method)
         _pass_along(tried, reference, GOAL if method != efforts[-1] else math.inf)
-        if tried.is_within_goal:
+        if tried.is_within_goal or tried.is_given_up:
             break
     return tried
 
@@ -110,7 +118,7 @@ def measure(
             progress.update()
         for _ in range(ROUNDS):
             for one in found:
-                if one.pass_s <= SLOW_S:
+                if one.pass_s <= SLOW_S and not one.is_given_up:
                     one.flows += _flows(case, one.method, reference)
                 progress.update()
     return found
@@ -121,12 +129,34 @@ def _pass_along(one: Measurement, reference: Reference, goal: float = math.inf) 
     y, start = reference.y.float(), None
     for x, exact in zip(reference.x, reference.v, strict=True):
         x, began = x.float(), _clock(y)
-        v, start = one.method.velocity(one.case, x, y, start)
+        try:
+            with _at_most(VELOCITY_S):
+                v, start = one.method.velocity(one.case, x, y, start)
+        except TimeoutError:
+            one.errors.append(math.inf)
+            one.pass_s += _clock(y) - began
+            break
         one.pass_s += _clock(y) - began
         gap = (v.double() - exact).norm(dim=(-2, -1)) / exact.norm(dim=(-2, -1))
         one.errors.append(float(gap.max()))
         if one.pass_s > PASS_S or not one.errors[-1] <= goal:
             break
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in here after so long; of the main thread alone."""
+
+    def end(*_) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _flows(case: Case, method: Method, reference: Reference) -> list[float]:
@@ -153,7 +183,7 @@ def rows(case: str, threads: int, measured: Sequence[Measurement]) -> list[dict]
 
     `ms_per_velocity` is milliseconds for one problem of a batch, `max_rel_error` a fraction,
     `speedup_vs_geomloss` the ratio to GeomLoss at the paper's scaling, and `time_over_ours` that to
-    our time.
+    our time. Of a method that was given up `max_rel_error` is None and its time a lower bound.
     """
     base, ours = _ms(BASE, measured), _ms("ours", measured)
     return [
@@ -163,7 +193,7 @@ def rows(case: str, threads: int, measured: Sequence[Measurement]) -> list[dict]
             "effort": float(m.method.effort),
             "threads": threads,
             "ms_per_velocity": m.ms_per_velocity,
-            "max_rel_error": m.max_rel_error,
+            "max_rel_error": None if m.is_given_up else m.max_rel_error,
             "speedup_vs_geomloss": base / m.ms_per_velocity,
             "time_over_ours": m.ms_per_velocity / ours,
         }
@@ -175,7 +205,9 @@ def notes(name: str, measured: Sequence[Measurement]) -> list[str]:
     """What was measured on less than repeated whole flows, a line each."""
     cut = f", cut off after {PASS_S:.0f} s"
     return [
-        f"{name}, {m.method.name}: time and error from one pass over {len(m.errors)} of the "
+        f"{name}, {m.method.name}: given up, a velocity takes over {VELOCITY_S:.0f} s"
+        if m.is_given_up
+        else f"{name}, {m.method.name}: time and error from one pass over {len(m.errors)} of the "
         f"{m.case.n_steps} steps{cut if m.is_cut else ''}"
         for m in measured
         if not m.flows
@@ -190,6 +222,8 @@ def text(name: str, measured: Sequence[Measurement]) -> str:
         ms = f"{m.ms_per_velocity:.4g}" + ("" if m.flows else "*")
         missed = m.method.name != BASE and m.max_rel_error > GOAL
         error = f"{m.max_rel_error:.1e}" + "*" * m.is_cut + "!" * missed
+        if m.is_given_up:
+            error = "given up"
         ratios = (base / m.ms_per_velocity, m.ms_per_velocity / ours)
         lines.append((m.method.name, effort, ms, error, *(f"{r:.3g} x" for r in ratios)))
     return f"{name}: {measured[0].case.text}\n{columns(lines, right=(2, 3, 4, 5))}"
