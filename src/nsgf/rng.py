@@ -33,11 +33,12 @@ class Stream:
 
     Args:
         key: of the generator, 64 bits.
-        device: where numbers are made.
+        device: where numbers are made, an attribute too.
     """
 
     def __init__(self, key: int, device: torch.device | str = "cpu"):
-        self._key, self._device, self._draws = key, torch.device(device), 0
+        self.device = torch.device(device)
+        self._key, self._draws = key, 0
 
     def normal(self, *shape: int) -> Tensor:
         """N(0, 1), float32."""
@@ -48,7 +49,7 @@ class Stream:
         draw, size = self._draw("normal", (), torch.float32), math.prod(shape)
         if isinstance(rows, range) and rows.step == 1:
             return draw(rows.start * size, len(rows) * size).view(len(rows), *shape)
-        out = torch.empty(len(rows), size, device=self._device)
+        out = torch.empty(len(rows), size, device=self.device)
         for k, row in enumerate(rows):
             out[k] = draw(int(row) * size, size)
         return out.view(len(rows), *shape)
@@ -68,7 +69,7 @@ class Stream:
     def _draw(self, form: str, about: tuple, dtype: torch.dtype) -> Callable[[int, int], Tensor]:
         """The next draw: a function of the first element and of how many are wanted."""
         self._draws += 1
-        if self._device.type == "cpu":
+        if self.device.type == "cpu":
             from nsgf import philox_loops as made  # compiled, where it is needed
         else:
             made = philox
@@ -78,7 +79,7 @@ class Stream:
         def elements(start: int, size: int) -> Tensor:
             first, skip = divmod(start, each)
             count = -(-(skip + size) // each)
-            whole = make(first, count, self._draws - 1, self._key, self._device)
+            whole = make(first, count, self._draws - 1, self._key, self.device)
             return whole[skip : skip + size]
 
         return elements

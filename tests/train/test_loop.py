@@ -36,7 +36,7 @@ class Run(NamedTuple):
 def run(folder: Path, purpose: object = "a test", **changes) -> Run:
     config = Training(**BASE | {"checkpoint_every": 10} | changes)
     problem = open_problem("moons", None)
-    objective = straight.objective(problem, None, config.batch_size, "cpu")
+    objective = straight.objective(problem, None, config.batch_size)
     net = initialise(config.net, problem.shape, 0, "net")
     learner = Regression(net, objective, config)
     return Run(net, train(learner, config, 1, ("t",), folder, purpose, "test"))
@@ -144,7 +144,7 @@ def test_interpolation_is_torchcfms_with_no_noise():
 def test_a_perfect_field_has_no_loss():
     """On one pair the straight target is constant, so the constant field is exact."""
     a, b = torch.zeros(5, 2), torch.ones(5, 2)
-    loss = matching.straight_objective(lambda _: (a, b), "cpu")
+    loss = matching.straight_objective(lambda _: (a, b))
     assert float(loss(lambda x, t: torch.ones_like(x), stream(0), 0)) == 0
 
 

@@ -34,7 +34,7 @@ def test_the_velocity_network_learns_the_pools_velocity(tmp_path, monkeypatch):
     config = Training(
         net=MLPNet(width=64, depth=2), iterations=600, batch_size=128, lr=5e-3, decay="cosine"
     )
-    objective = velocity.objective(problem, pool, 128, "cpu")
+    objective = velocity.objective(problem, pool, 128)
     net = initialise(config.net, (2,), 0)
     learner = Regression(net, objective, config)
     train(learner, config, 0, ("v",), tmp_path / "training", "a test", "v")
@@ -54,7 +54,7 @@ def test_the_phase_loss_of_the_true_time_is_zero():
         def target(self, n, numbers):
             return torch.ones(n, 2)
 
-    loss = phase.objective(Line(), None, 16, "cpu")
+    loss = phase.objective(Line(), None, 16)
     assert_close(loss(lambda x: x.mean(1), stream(0), 0), torch.tensor(0.0))
     assert loss(lambda x: torch.full((len(x),), 0.5), stream(0), 0) > 0.01
 
@@ -66,7 +66,7 @@ def test_a_velocity_batch_is_the_pools_mean_squared_error():
 
             return Draw(torch.zeros(n, 2), torch.full((n, 2), 3.0), torch.zeros(n))
 
-    loss = velocity.objective(None, Known(), 4, "cpu")
+    loss = velocity.objective(None, Known(), 4)
     zero = nn.Module()
     zero.forward = lambda x, t: torch.zeros_like(x)
     assert float(loss(zero, stream(0), 0)) == 9.0

@@ -55,14 +55,14 @@ from nsgf.sample.counted import Counted
 from nsgf.sample.run import Batch
 
 
-def objective(problem, pool, batch_size, device):
+def objective(problem, pool, batch_size):
     """The divergence for T(x) = x + net(x, 0), up to a constant; one row's Jacobian is exact."""
 
     def loss(net, numbers, step):
-        x = problem.source(batch_size, numbers).to(device)
+        x = problem.source(batch_size, numbers)
 
         def moved(row):
-            return row + net(row[None], torch.zeros(1, device=device))[0]
+            return row + net(row[None], torch.zeros(1, device=x.device))[0]
 
         slopes = torch.func.vmap(torch.func.jacrev(moved))(x)
         image = torch.func.vmap(moved)(x)

@@ -9,14 +9,14 @@ from nsgf.train.learner import Objective
 from nsgf.train.matching import straight_objective
 
 
-def objective(problem: Problem, pool: None, batch_size: int, device) -> Objective:
+def objective(problem: Problem, pool: None, batch_size: int) -> Objective:
     """Straight-path regression between the i-th smallest source point and target point."""
 
     def pairs(numbers):
         x0, x1 = problem.source(batch_size, numbers), problem.target(batch_size, numbers)
         return x0[x0[:, 0].argsort()], x1[x1[:, 0].argsort()]
 
-    return straight_objective(pairs, device)
+    return straight_objective(pairs)
 '''
 LINE = (
     '"sorted": Method("Sorted", ("sorted",), "nsgf.sample.straight", learner="nsgf.train.sorted"),'

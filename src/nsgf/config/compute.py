@@ -15,6 +15,11 @@ class Compute(Model):
     """auto takes CUDA where there is a device."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of one process, count."""
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """Of products in networks: tf32 on GPUs that have it; bfloat16 by autocast, weights and sums in
+    float32."""
+    compile: bool = False
+    """Whether networks are compiled before they run, which takes a minute and a C++ compiler."""
     numerics: Mode = "portable"
     """portable: the same bits on every x86-64 with AVX2 and FMA; native: what this processor does
     fastest."""

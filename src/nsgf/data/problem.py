@@ -1,5 +1,6 @@
 """A problem: where particles start and the law that they should reach, as flat points (n, d)."""
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,9 @@ class Problem(Protocol):
     def minibatch(self, n: int, seed: int, *names: object) -> Minibatch:
         """Both ends of a flow of `n` particles, from the stream `names` of `seed`."""
 
+    def to(self, device: torch.device) -> "Problem":
+        """The problem with its data on a device, for streams there: what they draw stays there."""
+
 
 class PlanarProblem:
     """Laws of vectors; every draw is fresh."""
@@ -70,6 +74,9 @@ class PlanarProblem:
         y = self.target(n, numbers)
         return Minibatch(self.source(n, numbers), y)
 
+    def to(self, device: torch.device) -> "PlanarProblem":
+        return self
+
     def target_iid(self, n: int, numbers: Stream) -> Tensor:
         """`n` independent draws of the target law."""
         return synthetic.sample_iid(self._spec.target, n, numbers)
@@ -82,6 +89,7 @@ class ImageProblem:
         self.shape = spec.shape
         self._flip = spec.flip
         self._images, self._labels = load(folder, "train")
+        self._resident: tuple[Tensor, Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self._images)
@@ -95,8 +103,19 @@ class ImageProblem:
     def labelled(self, n: int, numbers: Stream) -> tuple[Tensor, Tensor]:
         """`n` training images drawn with replacement, and their labels (n,) int64."""
         index, mirrored = self._choose(n, numbers)
-        labels = torch.from_numpy(self._labels[index.numpy()].astype("int64"))
+        if self._resident:
+            labels = self._resident[1][index].long()
+        else:
+            labels = torch.from_numpy(self._labels[index.numpy()].astype("int64"))
         return self.images(index, mirrored), labels
+
+    def to(self, device: torch.device) -> "ImageProblem":
+        if device.type == "cpu":
+            return self
+        there = copy.copy(self)
+        arrays = (torch.tensor(a, device=device) for a in (self._images, self._labels))
+        there._resident = tuple(arrays)
+        return there
 
     def minibatch(self, n: int, seed: int, *names: object) -> Minibatch:
         chosen = self._choose(n, stream(seed, *names))
@@ -104,8 +123,10 @@ class ImageProblem:
 
     def images(self, index: Tensor, mirrored: Tensor) -> Tensor:
         """The training images `index`, mirrored where asked; float32 (n, d)."""
-        images = to_unit(self._images[index.numpy()])
-        images[mirrored] = images[mirrored].flip(-1)
+        taken = self._resident[0][index] if self._resident else self._images[index.numpy()]
+        images = to_unit(taken)
+        if self._flip:
+            images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
         return images.flatten(1)
 
     def mixed(self, n: int, owner, weights, index, mirrored) -> np.ndarray:
@@ -129,7 +150,7 @@ class ImageProblem:
     def _choose(self, n: int, numbers: Stream) -> tuple[Tensor, Tensor]:
         index = numbers.integers(len(self), n)
         if not self._flip:
-            return index, torch.zeros(n, dtype=torch.bool)
+            return index, torch.zeros(n, dtype=torch.bool, device=index.device)
         return index, numbers.uniform(n) < 0.5
 
 

@@ -44,7 +44,8 @@ def eight_gaussians(n: int, numbers: Stream) -> Tensor:
 def moons(n: int, numbers: Stream) -> Tensor:
     """Two moons on a regular grid of angles, (n, 2)."""
     outer = n // 2
-    angle = torch.cat([torch.linspace(0, math.pi, outer), torch.linspace(0, math.pi, n - outer)])
+    arcs = (torch.linspace(0, math.pi, k, device=numbers.device) for k in (outer, n - outer))
+    angle = torch.cat(tuple(arcs))
     return _moons(angle, outer, numbers.uniform(n, 1))
 
 

@@ -84,6 +84,10 @@ class Shard:
         self._x, self._v = x, v
         self.batches, self.steps, self.batch_size = x.shape[:3]
 
+    def points(self) -> tuple[Tensor, Tensor]:
+        """All of it: states and velocities, float32 (batches, T, n, d)."""
+        return tuple(torch.from_numpy(a.astype(np.float32)) for a in (self._x, self._v))
+
     def rows(self, batch: np.ndarray, step: np.ndarray, row: np.ndarray) -> tuple[Tensor, Tensor]:
         """States and velocities, float32 (k, d), at the indices (k,) of each."""
         where = (batch, step, row)

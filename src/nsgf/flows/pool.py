@@ -69,18 +69,44 @@ class Pool:
             x, v = self._shards[s].rows(batch[mine] - self._first[s], k[mine], row[mine])
             parts.append((mine, x, v))
         order = torch.from_numpy(np.concatenate([p[0] for p in parts])).argsort()
-        x, v = (torch.cat([p[j] for p in parts])[order] for j in (1, 2))
-        return Draw(x, v, torch.from_numpy(k).float() / self.steps)
+        x, v = (torch.cat([p[j] for p in parts])[order].to(numbers.device) for j in (1, 2))
+        return Draw(x, v, torch.from_numpy(k).to(numbers.device).float() / self.steps)
 
 
-def open_pool(shards: Sequence[Path], problem: Problem) -> Pool:
+class Resident:
+    """A pool of points in a device's memory: what is drawn never leaves it.
+
+    Args:
+        x, v: states and velocities, float32 (batches, T, n, d).
+    """
+
+    def __init__(self, x: Tensor, v: Tensor):
+        self._x, self._v = (values.flatten(0, 2) for values in (x, v))
+        self.steps, self.batch_size = x.shape[1:3]
+
+    def draw(self, n: int, numbers: Stream, step: int = 0) -> Draw:
+        """As `Pool.draw`: the same rows from the same stream."""
+        row = numbers.integers(len(self._x), n)
+        t = (row // self.batch_size % self.steps).float() / self.steps
+        return Draw(self._x[row], self._v[row], t)
+
+
+def open_pool(
+    shards: Sequence[Path], problem: Problem, device: torch.device | str = "cpu"
+) -> Pool | Resident:
     """The pool whose shards lie in these folders; `problem` is what it was made for.
+
+    On another device than the CPU a pool of points is read into its memory.
 
     Raises:
         NsgfError: a shard is missing, damaged or of another dimension.
     """
     form = module_of(storage_of(shards[0]).module)
-    return Pool([form.Shard(shard, problem) for shard in shards])
+    parts = [form.Shard(shard, problem) for shard in shards]
+    if torch.device(device).type == "cpu" or not hasattr(form.Shard, "points"):
+        return Pool(parts)
+    x, v = (torch.cat(side).to(device) for side in zip(*(p.points() for p in parts), strict=True))
+    return Resident(x, v)
 
 
 def storage_of(shard: Path) -> Storage:
@@ -118,7 +144,7 @@ def read_arrays(shard: Path, names: Sequence[str]) -> list[np.ndarray]:
 def draw_indices(n: int, numbers: Stream, batches: int, pool) -> tuple[np.ndarray, ...]:
     """Minibatch, step and row of `n` rows drawn uniformly with replacement, (n,) each."""
     shape = (batches, pool.steps, pool.batch_size)
-    flat = numbers.integers(int(np.prod(shape)), n).numpy()
+    flat = numbers.integers(int(np.prod(shape)), n).cpu().numpy()
     return np.unravel_index(flat, shape)
 
 

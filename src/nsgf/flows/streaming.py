@@ -40,8 +40,8 @@ class StreamingPool:
             (x[j, i], v[j, i])
             for (x, v), j, i in zip((self._held[first + b] for b in batch), k, row, strict=True)
         ]
-        x, v = (torch.stack(part) for part in zip(*rows, strict=True))
-        return Draw(x, v, torch.from_numpy(k).float() / self.steps)
+        x, v = (torch.stack(part).to(numbers.device) for part in zip(*rows, strict=True))
+        return Draw(x, v, torch.from_numpy(k).to(numbers.device).float() / self.steps)
 
     def _hold(self, wanted: range) -> None:
         for old in [b for b in self._held if b not in wanted]:

@@ -1,5 +1,7 @@
 """Count network evaluations where they happen."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 
@@ -11,7 +13,7 @@ class Counted(nn.Module):
         rows: samples that it was given, summed over calls; rows / n is the NFE a sample.
     """
 
-    def __init__(self, net: nn.Module):
+    def __init__(self, net: Callable[..., Tensor]):
         super().__init__()
         self.net, self.calls, self.rows = net, 0, 0
 

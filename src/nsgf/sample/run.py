@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nsgf.config.sample import SampleStage
 from nsgf.engine.state import keep, read_kept
@@ -20,12 +20,12 @@ class Task:
     """What to draw: settings, the NFE where the method takes a fixed one, and for each training of
     the method its networks by name."""
 
-    networks: dict[str, dict[str, nn.Module]]
+    networks: dict[str, dict[str, Callable[..., Tensor]]]
     stage: SampleStage
     nfe: int | None
 
-    def net(self, name: str) -> nn.Module:
-        """The one network that a training made."""
+    def net(self, name: str) -> Callable[..., Tensor]:
+        """The one network that a training made, as it is called."""
         (net,) = self.networks[name].values()
         return net
 

@@ -70,7 +70,7 @@ def make(settings: SampleStage, unit, files) -> dict:
 
     from nsgf.artifact import read_json
     from nsgf.data.problem import problem_from
-    from nsgf.device import set_up
+    from nsgf.device import as_computed, set_up
     from nsgf.nets.build import load
     from nsgf.progress import bar
     from nsgf.sample.files import write_part, write_set
@@ -83,8 +83,11 @@ def make(settings: SampleStage, unit, files) -> dict:
     if "spent" in files.inputs:  # another method's mean NFE, rounded up
         nfe = math.ceil(read_json(files.inputs["spent"])["nfe"] - 1e-9)
     models = {name: files.inputs[name] for name in method.networks}
-    networks = {name: load(path, device) for name, path in models.items()}
-    x0 = _starts(settings, unit, problem).to(device)
+    networks = {
+        name: {n: as_computed(net, settings.compute) for n, net in load(path, device).items()}
+        for name, path in models.items()
+    }
+    x0 = _starts(settings, unit, problem, device)
     what = f"{settings.method} {','.join(f'{k}={v}' for k, v in unit.items())}"
     with bar(len(x0), what) as progress, torch.no_grad():
         draw = module_of(method.sampler).draw
@@ -102,7 +105,7 @@ def make(settings: SampleStage, unit, files) -> dict:
     return {"device": str(device)} | write_set(files.outputs["samples"], [drawn])
 
 
-def _starts(settings: SampleStage, unit, problem):
+def _starts(settings: SampleStage, unit, problem, device):
     """Starting points of a set or of a part, (n, d); a part has those that it has in the set."""
     from nsgf.rng import stream
     from nsgf.shards import shard_rows
@@ -111,5 +114,6 @@ def _starts(settings: SampleStage, unit, problem):
     shared = settings.shards > 1
     rows = shard_rows(unit["shard"], settings.shards, n, size) if shared else slice(n)
     # Always drawn whole: the numbers of a part depend on all that stand before them.
-    numbers = stream(settings.seed, "sample", unit["dataset"], unit["seed"], unit["sample"])
+    names = ("sample", unit["dataset"], unit["seed"], unit["sample"])
+    numbers = stream(settings.seed, *names, device=device)
     return problem.source(n, numbers)[rows]

@@ -77,13 +77,14 @@ def make(settings: TrainStage, unit, files) -> dict:
     device, training, name = set_up(settings.compute), settings.training, settings.network
     problem = problem_from(unit["dataset"], files.inputs.get("data"))
     lesson = Lesson(
-        problem=problem,
-        pool=_open_pool(settings, unit, problem, files.inputs.get("pool")),
+        problem=problem.to(device),
+        pool=_open_pool(settings, unit, problem, files.inputs.get("pool"), device),
         training=training,
         device=device,
         seed=settings.seed,
         names=("train", name, unit["dataset"], unit["seed"]),
         others={n: load(files.inputs[n], device) for n in NETWORKS[name].after},
+        compute=settings.compute,
     )
     learner = learner_of(module_of(NETWORKS[name].module), lesson)
     what = f"{name} {unit['dataset']} seed {unit['seed']}"
@@ -95,7 +96,7 @@ def make(settings: TrainStage, unit, files) -> dict:
     return {"parameters": count, "resumed_at": run.resumed_at, "device": str(device)}
 
 
-def _open_pool(settings: TrainStage, unit, problem, paths):
+def _open_pool(settings: TrainStage, unit, problem, paths, device):
     """The pool to learn from; None where the network learns from none."""
     from nsgf.flows.pool import open_pool
 
@@ -104,4 +105,4 @@ def _open_pool(settings: TrainStage, unit, problem, paths):
         return form.StreamingPool(problem, settings.streaming, unit)
     if not paths:
         return None
-    return open_pool(list(dict.fromkeys(path.parent for path in paths)), problem)
+    return open_pool(list(dict.fromkeys(path.parent for path in paths)), problem, device)

@@ -6,11 +6,11 @@ from nsgf.data.problem import ImageProblem
 from nsgf.train.learner import Objective
 
 
-def objective(problem: ImageProblem, pool: None, batch_size: int, device) -> Objective:
+def objective(problem: ImageProblem, pool: None, batch_size: int) -> Objective:
     """Cross-entropy of the predicted class."""
 
     def loss(net, numbers, step):
         images, labels = problem.labelled(batch_size, numbers)
-        return cross_entropy(net(images.unflatten(1, problem.shape).to(device)), labels.to(device))
+        return cross_entropy(net(images.unflatten(1, problem.shape)), labels)
 
     return loss

@@ -1,7 +1,7 @@
 """What the training loop drives: named networks, one step, and a state to go on from.
 
 Most networks are learnt by `Regression`: one network, one Adam, one scalar loss, which a module's
-`objective(problem, pool, batch_size, device)` gives. A module with `learner(lesson)` instead may
+`objective(problem, pool, batch_size)` gives. A module with `learner(lesson)` instead may
 alternate networks, hold a sequence of them, or learn from what other networks make.
 """
 
@@ -14,13 +14,16 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from nsgf.config.compute import Compute
 from nsgf.config.train import Training
 from nsgf.data.problem import Problem
+from nsgf.device import as_computed
 from nsgf.flows.pool import Pool
 from nsgf.nets.build import initialise
 from nsgf.rng import Stream
 
-Objective = Callable[[nn.Module, Stream, int], Tensor]
+Field = Callable[..., Tensor]  # a network, as it is called
+Objective = Callable[[Field, Stream, int], Tensor]
 Modules = dict[str, nn.Module]
 
 
@@ -55,12 +58,14 @@ class Lesson:
     """What a learner is made from.
 
     Attributes:
-        problem: where particles start, and the law that they should reach.
-        pool: trajectories to learn from, for networks that do.
+        problem: where particles start, and the law that they should reach; its points come from
+            the device of the stream that draws them.
+        pool: trajectories to learn from, for networks that do; likewise.
         training: settings; `options` are the learner's own.
         device: where networks run.
         seed, names: of random streams; step k draws from `stream(seed, *names, k)`.
         others: networks that were trained before it, by name.
+        compute: how networks are called (`nsgf.device.as_computed`).
     """
 
     problem: Problem
@@ -70,6 +75,7 @@ class Lesson:
     seed: int
     names: tuple
     others: Mapping[str, Modules]
+    compute: Compute
 
     def network(self, name: str = "") -> nn.Module:
         """A network as `training.net` says, with initial weights from a stream of its name."""
@@ -82,16 +88,26 @@ def learner_of(module: ModuleType, lesson: Lesson) -> Learner:
     """The learner that a method's module describes."""
     if hasattr(module, "learner"):
         return module.learner(lesson)
-    training = lesson.training
-    loss = module.objective(lesson.problem, lesson.pool, training.batch_size, lesson.device)
-    return Regression(lesson.network(), loss, training)
+    loss = module.objective(lesson.problem, lesson.pool, lesson.training.batch_size)
+    net = lesson.network()
+    return Regression(net, loss, lesson.training, as_computed(net, lesson.compute))
 
 
 class Regression:
-    """One network, Adam (0.9, 0.999) and a scalar loss; averaged weights if `training.ema` asks."""
+    """One network, Adam (0.9, 0.999) and a scalar loss; averaged weights if `training.ema` asks.
 
-    def __init__(self, net: nn.Module, objective: Objective, training: Training):
+    `call` is how the network is called, by default as it is.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        objective: Objective,
+        training: Training,
+        call: Field | None = None,
+    ):
         self.modules = {"net": net}
+        self._call = call or net
         self._net, self._objective, self._training = net, objective, training
         self._optimiser = torch.optim.Adam(net.parameters(), lr=training.lr, fused=True)
         self._average = [p.detach().clone() for p in net.parameters()] if training.ema else []
@@ -99,7 +115,7 @@ class Regression:
     def step(self, k: int, numbers: Stream) -> dict[str, Tensor | float]:
         """One optimiser step on the objective."""
         training, rate = self._training, learning_rate(self._training, k)
-        loss = self._objective(self._net, numbers, k)
+        loss = self._objective(self._call, numbers, k)
         self._optimiser.param_groups[0]["lr"] = rate
         self._optimiser.zero_grad()
         loss.backward()

@@ -75,9 +75,10 @@ def train(
     run = _restored(learner, checkpoint, key, training)
     if run.step:
         print(f"resumed {what} at step {run.step}", flush=True)
+    device = _device_of(learner)
     with bar(training.iterations, what, run.step) as progress:
         while run.step < training.iterations:
-            run.add(learner.step(run.step, stream(seed, *names, run.step)))
+            run.add(learner.step(run.step, stream(seed, *names, run.step, device=device)))
             progress.update()
             if run.step % training.log_every == 0 or run.step == training.iterations:
                 run.draw_line()
@@ -105,10 +106,13 @@ def _save(learner: Learner, run: Progress, path: Path, key: str) -> None:
     keep(path, about | {"learner": learner.state_dict()})
 
 
+def _device_of(learner: Learner) -> torch.device:
+    return next(p.device for net in learner.modules.values() for p in net.parameters())
+
+
 def _restored(learner: Learner, path: Path, key: str, training: Training) -> Progress:
     """Where a checkpoint left off; one of another purpose, or that cannot be read, is dropped."""
-    device = next(p.device for net in learner.modules.values() for p in net.parameters())
-    state = read_kept(path, device) if path.exists() else None
+    state = read_kept(path, _device_of(learner)) if path.exists() else None
     if state is None:
         return Progress()
     if state["purpose"] != key or state["step"] > training.iterations:

@@ -6,11 +6,11 @@ paired.
 
 from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from nsgf.rng import Stream
-from nsgf.train.learner import Objective
+from nsgf.train.learner import Field, Objective
 
 Pairs = Callable[[Stream], tuple[Tensor, Tensor]]
 
@@ -20,13 +20,13 @@ def interpolate(x0: Tensor, x1: Tensor, t: Tensor) -> Tensor:
     return x0 + t.unsqueeze(1) * (x1 - x0)
 
 
-def straight_objective(pairs: Pairs, device) -> Objective:
+def straight_objective(pairs: Pairs) -> Objective:
     """Mean squared error against x_1 - x_0 on the segments that `pairs` draws."""
 
-    def loss(net: nn.Module, numbers: Stream, step: int) -> Tensor:
+    def loss(net: Field, numbers: Stream, step: int) -> Tensor:
         x0, x1 = pairs(numbers)
         t = numbers.uniform(len(x0))
         at, target = interpolate(x0, x1, t), x1 - x0
-        return mse_loss(net(at.to(device), t.to(device)), target.to(device))
+        return mse_loss(net(at, t), target)
 
     return loss

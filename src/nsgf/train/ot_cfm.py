@@ -17,16 +17,16 @@ from nsgf.train.matching import straight_objective
 
 def optimal_order(x0: Tensor, x1: Tensor) -> Tensor:
     """The permutation p that minimises sum_i |x0_i - x1_p(i)|^2, (n,) int64."""
-    cost = half_squared_distance(x0.double(), x1.double()).numpy()
+    cost = half_squared_distance(x0.double(), x1.double()).cpu().numpy()
     plan = ot.emd([], [], cost)
-    return torch.from_numpy(np.argmax(plan, axis=1))
+    return torch.from_numpy(np.argmax(plan, axis=1)).to(x0.device)
 
 
-def objective(problem: Problem, pool: None, batch_size: int, device) -> Objective:
+def objective(problem: Problem, pool: None, batch_size: int) -> Objective:
     """Straight-path regression on optimally paired minibatches."""
 
     def pairs(numbers):
         x0, x1 = problem.source(batch_size, numbers), problem.target(batch_size, numbers)
         return x0, x1[optimal_order(x0, x1)]
 
-    return straight_objective(pairs, device)
+    return straight_objective(pairs)

@@ -10,12 +10,12 @@ from nsgf.train.learner import Objective
 from nsgf.train.matching import interpolate
 
 
-def objective(problem: Problem, pool: None, batch_size: int, device) -> Objective:
+def objective(problem: Problem, pool: None, batch_size: int) -> Objective:
     """Mean squared error of the predicted time."""
 
     def loss(net, numbers, step):
         x0, x1 = problem.source(batch_size, numbers), problem.target(batch_size, numbers)
         t = numbers.uniform(batch_size)
-        return mse_loss(net(interpolate(x0, x1, t).to(device)), t.to(device))
+        return mse_loss(net(interpolate(x0, x1, t)), t)
 
     return loss

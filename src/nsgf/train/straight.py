@@ -8,10 +8,10 @@ from nsgf.train.learner import Objective
 from nsgf.train.matching import straight_objective
 
 
-def objective(problem: Problem, pool: None, batch_size: int, device) -> Objective:
+def objective(problem: Problem, pool: None, batch_size: int) -> Objective:
     """Straight-path regression with x_0 and x_1 drawn independently."""
 
     def pairs(numbers):
         return problem.source(batch_size, numbers), problem.target(batch_size, numbers)
 
-    return straight_objective(pairs, device)
+    return straight_objective(pairs)

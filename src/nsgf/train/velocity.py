@@ -3,19 +3,18 @@
 loss = mean |v_theta(X_k, k/T) - v_hat(X_k)|^2 over pool rows, batch and coordinates.
 """
 
-from torch import nn
 from torch.nn.functional import mse_loss
 
 from nsgf.data.problem import Problem
 from nsgf.flows.pool import Pool
-from nsgf.train.learner import Objective
+from nsgf.train.learner import Field, Objective
 
 
-def objective(problem: Problem, pool: Pool, batch_size: int, device) -> Objective:
+def objective(problem: Problem, pool: Pool, batch_size: int) -> Objective:
     """The loss of one step; `problem` is unused, all is in the pool."""
 
-    def loss(net: nn.Module, numbers, step: int):
+    def loss(net: Field, numbers, step: int):
         rows = pool.draw(batch_size, numbers, step)
-        return mse_loss(net(rows.x.to(device), rows.t.to(device)), rows.v.to(device))
+        return mse_loss(net(rows.x, rows.t), rows.v)
 
     return loss

@@ -74,7 +74,8 @@ def training_step(net: dict, problem: object, batch_size: int) -> Callable[[], o
     """A step of Adam on the straight objective, with what it draws."""
     compute = Compute(device="cpu", numerics=numerics.asked())
     training = Training(net=net, iterations=1000, batch_size=batch_size, lr=1e-3, decay="cosine")
-    lesson = Lesson(problem, None, training, set_up(compute), SEED, ("calibration",), {})
+    device = set_up(compute)
+    lesson = Lesson(problem, None, training, device, SEED, ("calibration",), {}, compute)
     learner = learner_of(module_of(NETWORKS["straight"].module), lesson)
     return lambda: learner.step(0, stream(SEED, "calibration", 0))
 

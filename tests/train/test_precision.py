@@ -1,0 +1,117 @@
+"""How networks are computed: precision, compilation, and a step that never waits for its device."""
+
+import shutil
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.testing import assert_close
+
+from nsgf import numerics
+from nsgf.config.compute import Compute
+from nsgf.config.train import Training
+from nsgf.data.problem import open_problem
+from nsgf.device import as_computed, set_up
+from nsgf.errors import NsgfError
+from nsgf.flows.pool import Pool, Resident
+from nsgf.registry import NETWORKS, module_of
+from nsgf.rng import stream
+from nsgf.train.learner import Lesson, learner_of
+from nsgf.train.loop import train
+from tests.image_sets import image_set
+
+MLP = {"kind": "mlp", "width": 32, "depth": 2, "activation": "silu"}
+CPU = torch.device("cpu")
+
+
+def lesson(problem, compute, pool=None, net=MLP, iterations=300):
+    training = Training(
+        net=net, iterations=iterations, batch_size=128, lr=2e-3, checkpoint_every=1000, log_every=50
+    )
+    return Lesson(problem, pool, training, CPU, 1, ("precision",), {}, compute)
+
+
+def learnt(tmp_path, compute):
+    """The mean loss over the last steps of a straight flow to the moons."""
+    given = lesson(open_problem("moons", None), compute)
+    learner = learner_of(module_of(NETWORKS["straight"].module), given)
+    run = train(learner, given.training, 1, ("precision",), tmp_path, compute.precision, "net")
+    weights = next(learner.modules["net"].parameters())
+    assert weights.dtype == torch.float32
+    return run.curve[-1][1]["loss"]
+
+
+def test_bfloat16_learns_what_float32_learns(tmp_path):
+    plain = learnt(tmp_path / "a", Compute(device="cpu"))
+    half = learnt(tmp_path / "b", Compute(device="cpu", precision="bfloat16", numerics="native"))
+    assert plain != half
+    assert half == pytest.approx(plain, rel=0.02)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_is_the_network():
+    net = lesson(open_problem("moons", None), Compute()).network()
+    x, t = stream(1, "x").normal(16, 2), stream(1, "t").uniform(16)
+    call = as_computed(net, Compute(compile=True))
+    assert_close(call(x, t), net(x, t))
+    assert set(net.state_dict()) == {name for name, _ in net.named_parameters()}
+
+
+@pytest.mark.parametrize("asked", [{"precision": "bfloat16"}, {"compile": True}])
+def test_what_no_processor_promises_is_not_called_portable(asked):
+    with pytest.raises(NsgfError, match="same bits everywhere"):
+        set_up(Compute(device="cpu", numerics="portable", **asked))
+
+
+def test_float32_is_float32_unless_tf32_is_asked_for():
+    set_up(Compute(device="cpu", precision="tf32", numerics=numerics.asked()))
+    assert torch.backends.cudnn.allow_tf32
+    assert torch.get_float32_matmul_precision() == "high"
+    set_up(Compute(device="cpu", numerics=numerics.asked()))
+    assert not torch.backends.cudnn.allow_tf32
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_a_resident_pool_draws_the_rows_of_a_pool_on_disk():
+    x = stream(1, "x").normal(6, 3, 5, 2)
+    resident = Resident(x, -x)
+
+    class Shard:
+        batches, steps, batch_size = 6, 3, 5
+
+        def rows(self, batch, step, row):
+            return x[batch, step, row], -x[batch, step, row]
+
+    mine, theirs = (pool.draw(40, stream(2, "rows")) for pool in (resident, Pool([Shard()])))
+    for name in ("x", "v", "t"):
+        assert torch.equal(getattr(mine, name), getattr(theirs, name))
+
+
+def test_images_in_memory_are_those_on_disk(tmp_path):
+    problem = open_problem("cifar10", image_set(tmp_path, "cifar10", (3, 32, 32)))
+    there = problem.to(torch.device("meta"))
+    assert there._resident[0].device.type == "meta"
+    there._resident = tuple(map(torch.tensor, (problem._images, problem._labels)))
+    for mine, theirs in zip(
+        *(p.labelled(9, stream(3, "i")) for p in (there, problem)), strict=True
+    ):
+        assert torch.equal(mine, theirs)
+
+
+WAITS = {"aten::_local_scalar_dense", "aten::item", "aten::nonzero", "aten::is_nonzero"}
+
+
+@pytest.mark.parametrize("name", ["straight", "velocity"])
+def test_a_step_never_waits_for_its_device(monkeypatch, name):
+    """Between two lines of the learning curve nothing asks a tensor for its value."""
+    # On a CPU alone Adam's fused step reads its own counter.
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda self: None)
+    x = stream(1, "x").normal(6, 3, 5, 2)
+    given = lesson(open_problem("8gaussians", None), Compute(), Resident(x, -x))
+    learner = learner_of(module_of(NETWORKS[name].module), given)
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        for k in range(3):
+            learner.step(k, stream(1, "step", k))
+    names = {event.key for event in seen.key_averages()}
+    assert "aten::addmm" in names
+    assert not names & WAITS
