@@ -134,7 +134,7 @@ def run(pieces: Sequence[Piece], job: dict, minutes: float, out: Path) -> dict:
         written.replace(out / "report.json")
         print(f"{found['name']}: {found['status']}, {found.get('seconds', 0)} s", flush=True)
 
-    with (out / "log.txt").open("a") as log:
+    with (out / "log.txt").open("w") as log:
         try:
             for piece in pieces:
                 limit = min(piece.seconds * stretch, ends - time.time())
@@ -166,7 +166,7 @@ def missing_wheels() -> list[Path]:
 
 
 def install(wheels: Sequence[Path], site: Path) -> None:
-    """Put wheels into a private folder, behind which the machine's own packages stay."""
+    """Put wheels into a folder of this run's own, and nothing that they ask for."""
     words = ["--no-index", "--no-deps", "--no-compile", "--disable-pip-version-check", "--quiet"]
     command = [sys.executable, "-m", "pip", "install", *words, "--target", str(site)]
     result = subprocess.run([*command, *map(str, wheels)], capture_output=True, text=True)

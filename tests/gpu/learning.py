@@ -116,7 +116,8 @@ def _emit_share(study: str, name: str) -> None:
     emit(data=STUDIES[study], what=f"data of {name}", **found)
 
 
-SHARES = {"classifier": 0.1, "phase": 0.1, "velocity": 0.35, "straight": 0.5}  # of what is left
+END = 15  # seconds kept for samples and their distances
+SHARES = {"classifier": 0.1, "phase": 0.1, "velocity": 0.4, "straight": 0.7}  # of what is left
 STUDY, DATASET = "table3", "mnist"
 
 
@@ -135,7 +136,7 @@ def _trained(name: str, share: float) -> Path:
     """A network, trained for a share of the time that is left."""
     config = training(STUDY, name)
     step = step_seconds(lesson(STUDY, name), name)
-    steps = max(3, min(config.iterations, int(share * left() / step)))
+    steps = max(3, min(config.iterations, int(share * (left() - END) / step)))
     changes = {"iterations": steps, "log_every": max(1, steps // 20), "checkpoint_every": steps}
     given = files(DATASET, name, model=f"{name}.safetensors", curve=f"{name}.csv")
     if NETWORKS[name].needs_pool:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 KIT, CACHE, DATA = ROOT / "gpu-kit", ROOT / "data/cache/gpu-kit", ROOT / "data/processed"
 LARGEST = 45_000_000  # bytes
 CODE = ("src/nsgf", "config", "pyproject.toml", "tests/gpu", "tests/image_sets.py")
-# Names in the lock; torch, numpy, scipy, numba and pillow are too large to carry, and must be there.
+# Names in the lock; torch, numpy, scipy, numba and pillow are too large and must be there.
 LOCKED = (
     *("annotated-types", "geomloss", "iniconfig", "packaging", "platformdirs", "pluggy"),
     *("psutil", "pydantic", "pydantic-core", "pygments", "pytest", "pyyaml"),
@@ -112,7 +112,9 @@ def _packed(name: str, array: str, n: int | None) -> Path:
 
 
 def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        ["git", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def _copy(source: Path, target: Path) -> None:

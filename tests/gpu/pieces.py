@@ -225,17 +225,18 @@ def bench() -> None:
         except NsgfError as error:
             emit(case=name, skipped=error.what)
             continue
-        ours = [Measurement(case, Method("ours", "ours", DEFAULT_TOL))]
-        _emit_bench(
-            name, measure(case, [*ours, Measurement(case, paper(case))], exact[name][1], "")
-        )
+        exact[name] = case, path
+        fixed = [Method("ours", "ours", DEFAULT_TOL), paper(case)]
+        _emit_bench(name, measure(case, [Measurement(case, m) for m in fixed], path, name))
     for solver in PEERS if JOB.scale == 1 else PEERS[:2]:
         if why := SOLVERS[solver].missing(device):
             emit(method=solver, skipped=why)
             continue
         for name, (case, path) in exact.items():
             try:
-                _emit_bench(name, measure(case, [at_goal(case, solver, path)], path, name))
+                one = at_goal(case, solver, path)
+                slow = one.pass_s > 3  # that pass is its time then
+                _emit_bench(name, [one] if slow else measure(case, [one], path, name))
             except Exception as error:  # others' code on a device that it may not know
                 emit(case=name, method=solver, failed=f"{type(error).__name__}: {error}"[:500])
 

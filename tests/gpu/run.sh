@@ -4,11 +4,17 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 python=${PYTHON:-python3}
-if ! "$python" -c 'import sys, numba, numpy, PIL, scipy, torch; sys.exit(sys.version_info < (3, 11))'; then
-  echo "nsgf: '$python' is no Python 3.11 or later with torch, numpy, scipy, numba and pillow" >&2
-  echo "  mend  name one that is: PYTHON=/path/to/python3 tests/gpu/run.sh" >&2
+stop() {
+  printf 'nsgf: %s\n  mend  %s\n' "$1" "$2" >&2
   exit 1
-fi
+}
+check='import sys, numba, numpy, PIL, scipy, torch
+sys.exit(3 * (not torch.cuda.is_available() and "cpu" not in sys.argv) or sys.version_info < (3, 11))'
+code=0
+"$python" -c "$check" "$@" || code=$?
+[ $code != 3 ] || stop "torch finds no CUDA device" "run where there is one, or try: --device cpu"
+[ $code = 0 ] || stop "'$python' is no Python 3.11 with torch, numpy, scipy, numba and pillow" \
+  "name one that is: PYTHON=/path/to/python3 tests/gpu/run.sh"
 export PYTHONPATH="$root/src:$root" PYTHONUNBUFFERED=1
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1  # a job's
 # Others' plug-ins and JAX's habit of taking all the memory would get in the way.
