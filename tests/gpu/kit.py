@@ -11,10 +11,10 @@ import importlib.util
 import json
 import lzma
 import os
-import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ class Running:
     """A piece that has been started.
 
     Args:
-        job: device, scale, data and work, as all pieces are told.
+        job: device, scale, data and work, as all pieces are told; rows lie in the last.
         limit: seconds. log: open file that gets what it prints.
     """
 
@@ -109,7 +109,8 @@ class Running:
         """Kill it with all that it has started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # a driver may not let go of it
+            self._process.wait(5)
 
     def _found(self) -> list[dict]:
         lines = self._rows.read_text().splitlines() if self._rows.exists() else []
@@ -206,21 +207,22 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> int:
     """Exit code 1 where a piece failed or was cut off."""
     asked, began = arguments(words), time.time()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # no piece outlives this process
     out = asked.out.resolve()
-    work = out / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    if wheels := missing_wheels():
-        install(wheels, work / "site")
-        os.environ["PYTHONPATH"] += f"{os.pathsep}{work / 'site'}"
-        print(f"took from the kit: {', '.join(w.name.split('-')[0] for w in wheels)}", flush=True)
-    data = asked.data or (work / "data" if PACKED.exists() else ROOT / "data/processed")
-    if PACKED.exists() and not asked.data:
-        unpack(data)
-    job = {"device": asked.device, "scale": asked.scale}
-    job |= {"data": str(data.resolve()), "work": str(work)}
-    pieces = [piece for piece in PIECES if not asked.only or piece.name in asked.only]
-    report = run(pieces, job, asked.minutes - (time.time() - began) / 60, out)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="nsgf-gpu-") as work:
+        if wheels := missing_wheels():
+            install(wheels, Path(work) / "site")
+            os.environ["PYTHONPATH"] += f"{os.pathsep}{work}/site"
+            print(f"taken from the kit: {', '.join(w.name.split('-')[0] for w in wheels)}")
+        data = asked.data or ROOT / "data/processed"
+        if PACKED.exists() and not asked.data:
+            data = Path(work) / "data"
+            unpack(data)
+        job = {"device": asked.device, "scale": asked.scale, "data": str(data.resolve())}
+        job |= {"work": work, "out": str(out)}
+        pieces = [piece for piece in PIECES if not asked.only or piece.name in asked.only]
+        report = run(pieces, job, asked.minutes - (time.time() - began) / 60, out)
     print(f"report: {out / 'report.json'}")
     return int(any(piece["status"] in ("failed", "timeout") for piece in report["pieces"]))
 

@@ -168,7 +168,7 @@ def _samples(n: int, models: dict[str, Path]) -> float:
     said = sample.make(stage, {"dataset": DATASET, "sample": 0} | UNIT, given)
     took = time.perf_counter() - began
     images = as_images(np.load(given.outputs["samples"]), DATASETS[DATASET].shape)
-    _picture(images, Path(JOB.work).parent / "samples.png")
+    _picture(images, Path(JOB.out) / "samples.png")
     cost = {name: value for name, value in said.items() if name != "device"}
     emit(what="NSGF++ samples", samples=n, images_per_s=n / took, picture="samples.png", **cost)
     return n / took
