@@ -60,9 +60,9 @@ PIECES = (  # what matters most comes first
     tests("numbers", 40),
     tests("solver", 60),
     tests("training", 60),
-    function("bench", 60),
+    function("bench", 45),
     function("pools", 40, "learning"),
-    function("compiled_rates", 75),
+    function("compiled_rates", 50),
     function("learn", float("inf"), "learning"),
 )
 

@@ -96,7 +96,7 @@ def test_plans_along_a_flow_of_inner_products(dtype, there, agree):
 
 @pytest.mark.parametrize("backend", ["geomloss", "geomloss-online", "flash-sinkhorn"])
 def test_other_solvers(backend, device, there, agree):
-    needs = {"geomloss-online": "pykeops", "flash-sinkhorn": "flash_sinkhorn"}.get(backend, "ot")
+    needs = {"geomloss-online": "pykeops", "flash-sinkhorn": "flash_sinkhorn"}.get(backend, backend)
     if importlib.util.find_spec(needs) is None:
         pytest.skip(f"{needs} is not installed")
     if device.type == "cpu":
