@@ -14,11 +14,12 @@ BIN := $(VENV)/bin
 # Whole files side by side, as tests/spread.py says; a worker needs 1 GB. PYTEST_ARGS="-n 0": one by one.
 WORKERS := -n $(CORES) --maxprocesses 8
 LOCKS := requirements/torch.txt requirements/lock.txt pyproject.toml
+GPU_DATA := $(foreach s,mnist cifar10,data/processed/$(s)/train_images.npy)
 # One thread a job is set in the configuration; libraries that read the environment are told too.
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup reproduce audit gate badge test test-portable test-slurm chaos lint clean
+.PHONY: help setup reproduce audit gate badge test test-portable test-slurm chaos gpu-kit lint clean
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -52,6 +53,10 @@ test-portable: setup ## The same bytes on emulated processors, a quarter of an h
 
 chaos: setup ## 30 faults at random moments, here and on a real SLURM (root, Debian): CHAOS_SEED=2401
 	@PYTHONPATH=. $(BIN)/python -m tests.chaos.campaign --seed "$(CHAOS_SEED)" $(CHAOS_ARGS)
+
+gpu-kit: setup ## What a bare machine with a GPU needs to test and measure, in gpu-kit/ (docs/gpu.md)
+	@$(BIN)/nsgf make $(GPU_DATA)
+	@PYTHONPATH=. $(BIN)/python -m tests.gpu.pack
 
 lint: setup ## ruff, snakefmt, snakemake --lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

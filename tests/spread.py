@@ -12,6 +12,7 @@ TOGETHER = {
     "published": ("tests/workflow/test_archive.py", "tests/workflow/test_audit.py"),
     "end to end": ("tests/workflow/test_end_to_end.py",),
     "compilers": ("tests/ot/test_compiled.py",),
+    "kit": ("tests/gpu/test_kit.py",),
     "paper": ("tests/workflow/test_paper.py",),
     "small": (
         "tests/test_crate.py",
