@@ -14,7 +14,7 @@ import torch
 import nsgf
 import nsgf.ot
 from nsgf import philox
-from nsgf.ot import dense
+from nsgf.ot import dense, newton_backend
 
 JOB = json.loads(os.environ.get("NSGF_GPU_JOB", "{}"))
 
@@ -36,6 +36,7 @@ def there(device):
                 patch = stack.enter_context(pytest.MonkeyPatch.context())
                 # Modules of ours take these two when they need them, from here.
                 patch.setattr(nsgf.ot, "kernels", dense, raising=False)
+                patch.setattr(newton_backend, "_is_small", lambda x: False)
                 patch.setattr(nsgf, "philox_loops", philox, raising=False)
                 stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
             moved = {k: moved_to(device, value) for k, value in options.items()}

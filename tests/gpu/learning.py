@@ -26,6 +26,7 @@ from tests.gpu.pieces import (
     STUDIES,
     compute,
     emit,
+    fast,
     left,
     pool_stage,
     scaled,
@@ -64,18 +65,19 @@ def build(study: str, batches: int) -> tuple[float, dict]:
 def lesson(study: str, name: str) -> Lesson:
     """A network before its training, with the pool that was built last."""
     dataset = STUDIES[study]
-    problem = open_problem(dataset, Path(JOB.data))
-    pool = open_pool([pool_folder(dataset)], problem) if NETWORKS[name].needs_pool else None
-    names = ("train", name, dataset, 0)
-    device = set_up(compute())
-    return Lesson(problem, pool, training(study, name), device, PAPER.seed, names, {})
+    how, problem = compute(**fast()), open_problem(dataset, Path(JOB.data))
+    device, names, pool = set_up(how), ("train", name, dataset, 0), None
+    if NETWORKS[name].needs_pool:
+        pool = open_pool([pool_folder(dataset)], problem, device)
+    config = training(study, name)
+    return Lesson(problem.to(device), pool, config, device, PAPER.seed, names, {}, how)
 
 
 def step_seconds(one: Lesson, name: str) -> float:
     """Of a whole training step with its data."""
     learner = learner_of(module_of(NETWORKS[name].module), one)
     numbers = (one.seed, *one.names)
-    return seconds_per_call(lambda k: learner.step(k, stream(*numbers, k)))
+    return seconds_per_call(lambda k: learner.step(k, stream(*numbers, k, device=one.device)))
 
 
 def pools() -> None:
@@ -102,14 +104,11 @@ def _emit_share(study: str, name: str) -> None:
     n = one.training.batch_size
 
     def data(k: int) -> None:
-        numbers = stream(one.seed, *one.names, k)
+        numbers = stream(one.seed, *one.names, k, device=one.device)
         if one.pool:
-            rows = one.pool.draw(n, numbers, k)
-            parts = rows.x, rows.v, rows.t
+            one.pool.draw(n, numbers, k)
         else:
-            parts = one.problem.source(n, numbers), one.problem.target(n, numbers)
-        for part in parts:
-            part.to(one.device)
+            one.problem.source(n, numbers), one.problem.target(n, numbers)
 
     step, drawn = step_seconds(one, name), seconds_per_call(data)
     found = {"batch": n, "step_ms": 1e3 * step, "data_ms": 1e3 * drawn, "data_share": drawn / step}
@@ -141,7 +140,7 @@ def _trained(name: str, share: float) -> Path:
     given = files(DATASET, name, model=f"{name}.safetensors", curve=f"{name}.csv")
     if NETWORKS[name].needs_pool:
         given.inputs["pool"] = sorted(pool_folder(DATASET).iterdir())
-    settings = {"seed": PAPER.seed, "network": name, "compute": compute()}
+    settings = {"seed": PAPER.seed, "network": name, "compute": compute(**fast())}
     stage = TrainStage(**settings, training=config.model_copy(update=changes))
     began = time.perf_counter()
     train.make(stage, {"dataset": DATASET} | UNIT, given)
@@ -160,7 +159,7 @@ def _samples(n: int, models: dict[str, Path]) -> float:
         nfe=None,
         flow=about.flow,
         sampling=about.sampling.model_copy(update={"n_samples": n}),
-        compute=compute(),
+        compute=compute(**fast()),
     )
     given = files(DATASET, "sample", samples="samples.npy")
     given.inputs |= models

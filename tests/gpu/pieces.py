@@ -10,7 +10,7 @@ import math
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,9 +54,14 @@ def scaled(count: int, least: int) -> int:
     return max(least, round(count * JOB.scale))
 
 
-def compute() -> Compute:
-    """How every stage here computes: a faster way that this has a setting for goes in here."""
-    return Compute(device=JOB.device, numerics=numerics.asked())
+def compute(**changes) -> Compute:
+    """How stages here compute: what serves them all goes in here."""
+    return Compute(device=JOB.device, numerics=numerics.asked(), **changes)
+
+
+def fast() -> dict:
+    """How trainings do that are to get far: a GPU's fastest products that need no compiling."""
+    return {"precision": "bfloat16"} if JOB.device == "cuda" else {}
 
 
 def training(study: str, name: str, **changes) -> Training:
@@ -130,19 +135,9 @@ def kernels() -> None:
     compiled.ensure()
 
 
-@contextlib.contextmanager
-def precision_of(name: str) -> Iterator[None]:
-    """Products in float32, rounded to TF32, or in bfloat16 where autocast allows it."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = name != "float32"
-    with torch.autocast(JOB.device, torch.bfloat16, enabled=name == "bfloat16"):
-        yield
-
-
 def rates(compiled: bool = False) -> None:
     """Training and sampling rates of the paper's networks, on points that lie on the device."""
-    from nsgf.device import set_up
-
-    device, order = set_up(compute()), ["float32", "tf32", "bfloat16"]
+    order = ["float32", "tf32", "bfloat16"]
     if compiled:  # the fastest first: each costs a minute of compiling
         order.reverse()
     for precision in order if JOB.device == "cuda" else ("float32", "bfloat16"):
@@ -152,8 +147,7 @@ def rates(compiled: bool = False) -> None:
                 emit(**case, skipped="no time left")
                 continue
             torch.compiler.reset()
-            with precision_of(precision):
-                _rate(study, case, device)
+            _rate(study, case)
             if JOB.device == "cuda":
                 torch.cuda.empty_cache()
 
@@ -163,15 +157,21 @@ def compiled_rates() -> None:
     rates(compiled=True)
 
 
-def _rate(study: str, case: dict, device: torch.device) -> None:
+def _rate(study: str, case: dict) -> None:
     """Rows of one network: training at the paper's batch, evaluating at its sampling batch."""
+    from nsgf.device import as_computed, set_up
     from nsgf.nets.build import initialise
     from nsgf.train.learner import Regression
 
     config, shape = training(study, "velocity"), DATASETS[case["data"]].shape
+    on_gpu, device = JOB.device == "cuda", torch.device(JOB.device)
+    how = compute(precision=case["precision"], compile=case["compiled"] and on_gpu)
+    if on_gpu:  # on a CPU some of this is refused: it has no portable numerics
+        set_up(how)
     net, d = initialise(config.net, shape, 0).to(device), math.prod(shape)
-    backend = "inductor" if JOB.device == "cuda" else "eager"
-    run = torch.compile(net, dynamic=False, backend=backend) if case["compiled"] else net
+    run = as_computed(net, how)
+    if case["compiled"] and not on_gpu:
+        run = torch.compile(run, backend="eager")
 
     def points(n: int) -> list[torch.Tensor]:
         return [torch.randn(n, d, device=device), torch.rand(n, device=device)]
