@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nsgf.errors import NsgfError
 from nsgf.ot.coupling import from_gram
-from nsgf.ot.error import Bound, finer_goal, first_goal, moments, relative, speed
+from nsgf.ot.error import COARSE, Bound, first_goal, fitting_goal, moments, relative, speed
 from nsgf.ot.newton import loops_for, solve, solve_symmetric, without_rest
 from nsgf.ot.schedule import Solution
 from nsgf.ot.sinkhorn import demand
@@ -79,13 +79,13 @@ def gram_flow(
     target, start = _with_itself(yy, eps, fine), None
     if not flag:
         demand(target.error, tol, "the target's own plan")
-    constant = target.f.mean(-1)
+    constant, goal = target.f.mean(-1), fine
     for k in range(n_steps):
         shrunk = (1 - eta) ** (2 * k) * apart
         within = _with_itself(xx, eps, fine)
         here = _Products(xx, xy, yy, without_rest(within.plan))
-        across, error = here.solved(eps, tol, shrunk, start, within)
-        start = (1 - eta) * across.g
+        across, error, goal = here.solved(eps, tol, shrunk, goal, start, within)
+        start, goal = (1 - eta) * across.g, (1 - eta) * goal
         if not flag:
             demand(error, tol)
         energy = across.f.mean(-1) + across.g.mean(-1) - within.f.mean(-1)
@@ -116,26 +116,32 @@ class _Products:
         self._sx = xx if within is None else within @ xx  # <S x, x>
 
     def solved(
-        self, eps: float, tol: float, apart: Tensor, start: Tensor | None, within: Solution
-    ) -> tuple[Solution, Tensor]:
-        """The plan to the targets and the velocity's error, (B,), solved on where that is over tol.
+        self,
+        eps: float,
+        tol: float,
+        apart: Tensor,
+        goal: Tensor,
+        start: Tensor | None,
+        within: Solution,
+    ) -> tuple[Solution, Tensor, Tensor]:
+        """The plan to the targets, the velocity's error, (B,), and the `fitting_goal`.
 
-        What becomes of a problem does not depend on the others of its batch.
+        Solved on where the error is over tol; what becomes of a problem does not depend on the
+        others of its batch.
         """
         norms, squares = (g.diagonal(dim1=-2, dim2=-1) for g in (self._xx, self._yy))
         cost = from_gram(norms, squares, self._xy)
-        across = solve(cost, eps, first_goal(tol, cost), start)
+        across = solve(cost, eps, goal, start)
         bounds, speeds = self._judged(across, within, eps, apart)
-        error = relative(bounds, speeds)
+        error, goal = relative(bounds, speeds), fitting_goal(tol, speeds, bounds)
         hard = torch.nonzero(~(error <= tol)).squeeze(-1)
         if len(hard):
-            fine = finer_goal(tol / 3 * speeds, bounds)
-            better = solve(cost[hard], eps, fine[hard], across.g[hard])
+            better = solve(cost[hard], eps, goal[hard], across.g[hard])
             for name in ("plan", "f", "g", "error"):
                 getattr(across, name)[hard] = getattr(better, name)
             across = replace(across, iterations=across.iterations + better.iterations)
             error = relative(*self._judged(across, within, eps, apart))
-        return across, error
+        return across, error, goal.clamp_max(COARSE * tol)
 
     def _judged(
         self, across: Solution, within: Solution, eps: float, apart: Tensor

@@ -101,12 +101,14 @@ def sinkhorn_flow(
 
 def _directly(xs, y, blur, step_size, n_steps, *, tol, flag, **options):
     """Velocity, divergence, error and iterations at each state, which the caller has in `xs`."""
-    start, constant = None, self_cost(y, blur, tol, flag=flag, **options) / 2
+    start, goal = None, None
+    constant = self_cost(y, blur, tol, flag=flag, **options) / 2
     for k in range(n_steps):
-        step = velocity(xs[k], y, blur, tol, start=start, flag=flag, **options)
+        step = velocity(xs[k], y, blur, tol, start=start, goal=goal, flag=flag, **options)
         yield step.v, step.energy - constant, step.error, step.iterations
+        # Exact for eps -> 0: a geodesic's remaining displacement shrinks by this factor.
+        goal = (1 - step_size) * step.goal
         if step.potential is not None:
-            # Exact for eps -> 0: a geodesic's remaining displacement shrinks by this factor.
             start = (1 - step_size) * step.potential
 
 

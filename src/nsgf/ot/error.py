@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 FINE = 0.01  # of tol: marginal error that is asked for at first
+COARSE = 0.1  # of tol: marginal error beyond which none is let go
 NEGLIGIBLE = 1e-3  # of the clouds' size: errors of slower velocities are relative to this
 
 
@@ -85,9 +86,13 @@ def first_goal(tol: float, like: Tensor) -> Tensor:
     return torch.full((len(like),), FINE * tol, dtype=torch.float64, device=like.device)
 
 
-def finer_goal(error: Tensor, bounds: Sequence[Bound]) -> Tensor:
-    """Marginal error that leaves `error`, (B,), over all plans of a problem, but for rounding."""
-    return error / sum(bound.per_mass for bound in bounds)
+def fitting_goal(tol: float, speeds: Tensor, bounds: Sequence[Bound]) -> Tensor:
+    """Marginal error over all plans of a problem that leaves a third of tol, (B,); not rounding.
+
+    Args:
+        speeds: what errors are relative to. bounds: on each plan.
+    """
+    return tol / 3 * speeds / sum(bound.per_mass for bound in bounds)
 
 
 def speed(squared: Tensor, about: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nsgf.errors import NotConverged, NsgfError
-from nsgf.ot.error import Bound, finer_goal, first_goal, relative, speed
+from nsgf.ot.error import COARSE, Bound, first_goal, fitting_goal, relative, speed
 from nsgf.ot.schedule import FLOOR
 from nsgf.registry import BACKENDS, lookup, module_of
 
@@ -39,6 +39,7 @@ class Velocity:
             backend does not tell.
         converged: whether every error is within tol.
         potential: a start for the next, similar problem (`start`), or None.
+        goal: marginal error that would have done for tol: what to ask of that problem (`goal`).
     """
 
     v: Tensor
@@ -48,6 +49,7 @@ class Velocity:
     iterations: int | None
     converged: bool
     potential: Tensor | None
+    goal: Tensor
 
 
 @torch.no_grad()
@@ -60,6 +62,7 @@ def velocity(
     backend: str = DEFAULT_BACKEND,
     scaling: float = 0.95,
     start: Tensor | None = None,
+    goal: Tensor | None = None,
     flag: bool = False,
 ) -> Velocity:
     """Steepest-descent velocity of S(., y) at every particle (NSGF, Eq. 13).
@@ -73,6 +76,7 @@ def velocity(
         backend: name of the solver.
         scaling: GeomLoss's annealing ratio, in (0, 1).
         start: `potential` of a similar problem; along a flow, times 1 - eta.
+        goal: its `goal`, likewise; saves passes where it is right, and is made good where not.
         flag: return a result above tol with `converged` False instead of raising.
 
     Raises:
@@ -88,8 +92,9 @@ def velocity(
         )
     if start is not None and not bool(start.isfinite().all()):
         raise NsgfError("start is not finite", "look for nan and inf in it")
-    effort = {"fine": first_goal(tol, x_batch), "scaling": scaling, "backend": backend}
-    found, bounds, speeds = _attempt(solver, x_batch, y_batch, blur, start, effort)
+    fine = first_goal(tol, x_batch) if goal is None else goal
+    effort = {"fine": fine, "scaling": scaling, "backend": backend}
+    found, bounds, speeds = _attempt(solver, x_batch, y_batch, blur, tol, start, effort)
     _demand_finite(found.energy)
     if backend == DEFAULT_BACKEND and not bool((found.error <= tol).all()):
         found = _refined(found, bounds, speeds, x_batch, y_batch, blur, tol)
@@ -103,7 +108,7 @@ def velocity(
 PER_PROBLEM = ("energy", "error", "marginal_error")
 
 
-def _attempt(solver, x, y, blur, start, effort) -> tuple[Velocity, list[Bound], Tensor]:
+def _attempt(solver, x, y, blur, tol, start, effort) -> tuple[Velocity, list[Bound], Tensor]:
     """Velocities of a batch, the bounds on the two projections behind them, and their speeds."""
     across = solver.across(x, y, blur, start=start, **effort)
     within = solver.within(x, blur, **effort)
@@ -118,6 +123,7 @@ def _attempt(solver, x, y, blur, start, effort) -> tuple[Velocity, list[Bound], 
         iterations=None if None in passes else sum(passes),
         converged=False,
         potential=across.potential,
+        goal=fitting_goal(tol, speeds, bounds).clamp_max(COARSE * tol),
     )
     return found, bounds, speeds
 
@@ -128,7 +134,7 @@ def _refined(found: Velocity, bounds, speeds, x, y, blur, tol) -> Velocity:
     In its own precision where that can tell the finer goal, else in float64. What becomes of a
     problem does not depend on the others of its batch.
     """
-    goal, solver = finer_goal(tol / 3 * speeds, bounds), _backend(DEFAULT_BACKEND)
+    goal, solver = found.goal, _backend(DEFAULT_BACKEND)
     rounded = sum(bound.rounding for bound in bounds) > tol / 3 * speeds
     for dtype in dict.fromkeys((x.dtype, torch.float64)):
         hard = ~(found.error <= tol)
@@ -138,7 +144,7 @@ def _refined(found: Velocity, bounds, speeds, x, y, blur, tol) -> Velocity:
         if not len(hard):
             continue
         clouds, effort = (z[hard].to(dtype) for z in (x, y)), {"fine": goal[hard]}
-        better, *_ = _attempt(solver, *clouds, blur, found.potential[hard], effort)
+        better, *_ = _attempt(solver, *clouds, blur, tol, found.potential[hard], effort)
         for name in ("v", "energy", "error", "marginal_error", "potential"):
             getattr(found, name)[hard] = getattr(better, name).to(getattr(found, name).dtype)
         if dtype != x.dtype:
