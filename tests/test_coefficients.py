@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 from torch.testing import assert_close
 
 from nsgf.config.pool import PoolStage
@@ -15,6 +16,7 @@ from nsgf.flows.gram import gram_flow
 from nsgf.flows.minibatch import minibatches
 from nsgf.flows.pool import open_pool
 from nsgf.flows.sinkhorn import sinkhorn_flow
+from nsgf.registry import STORAGES, module_of
 from nsgf.rng import stream
 from tests.image_sets import image_set
 from tests.test_pool import (
@@ -27,6 +29,7 @@ from tests.test_pool import (
     unit,
 )
 
+WAITS = {"aten::_local_scalar_dense", "aten::item", "aten::nonzero", "aten::is_nonzero"}
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 
 
@@ -63,6 +66,26 @@ def test_rows_are_those_of_a_pool_of_points(pools, name, data):
     assert_close(b.x, a.x, atol=2e-4, rtol=0)
     assert (b.v - a.v).norm() < 1e-4 * a.v.norm()
     assert facts(pools["coefficients"] / "weights.npy")["storage_error_max"] < 1e-4
+
+
+@pytest.mark.parametrize("form", ["points", "coefficients"])
+def test_a_pool_in_a_devices_memory_draws_the_same_rows(tmp_path, name, data, monkeypatch, form):
+    """From several shards, without asking the device for anything between two draws."""
+    monkeypatch.setitem(STAGE, "flow", STAGE["flow"] | {"blur": blur_of(name)})
+    units = [unit(dataset=name, shard=k) for k in range(2)]
+    folders = build(tmp_path, form, units, data, storage=form, shards=2)
+    problem = open_problem(name, data)
+    shards = [module_of(STORAGES[form].module).Shard(folder, problem) for folder in folders]
+    held = module_of(STORAGES[form].module).resident(shards, torch.device("cpu"))
+    pool = open_pool(folders, problem)
+    assert len(held) == len(pool)
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        drawn = held.draw(100, stream(0, "draw"))
+    assert not {event.key for event in seen.key_averages()} & WAITS
+    expected = pool.draw(100, stream(0, "draw"))
+    assert torch.equal(drawn.t, expected.t)
+    assert_close(drawn.x, expected.x, rtol=0, atol=2e-6)
+    assert_close(drawn.v, expected.v, rtol=0, atol=4e-5)
 
 
 def test_gram_space_is_the_direct_flow_in_double_precision(name, data):

@@ -8,6 +8,7 @@ in one order, and none is fused with the next.
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,11 +23,14 @@ LOGARITHM = [2 / (2 * k + 1) for k in range(5)]
 ROOT_HALF, MANTISSA = 0x3F3504F3, 23  # sqrt(1/2) as bits; bits of a mantissa
 
 
-def words(first: int, count: int, draw: int, key: int, device: torch.device) -> list[Tensor]:
-    """The four words of `count` blocks from `first` on: int64 (count,) each, in [0, 2^32)."""
-    b = torch.arange(first, first + count, device=device)
-    c0, c1 = b & LOW, b >> 32
-    c2, c3 = torch.full_like(b, draw & LOW), torch.full_like(b, draw >> 32)
+def words(blocks: Tensor, draw: int, key: int | Tensor) -> list[Tensor]:
+    """The four words of each block, in [0, 2^32): int64, as `blocks` and `key` together broadcast.
+
+    Args:
+        blocks: their numbers, int64. key: one for all, or one for each, int64 and not negative.
+    """
+    c0, c1 = blocks & LOW, blocks >> 32
+    c2, c3 = torch.full_like(blocks, draw & LOW), torch.full_like(blocks, draw >> 32)
     k0, k1 = key & LOW, key >> 32
     for _ in range(ROUNDS):
         p0, p1 = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]
@@ -36,10 +40,15 @@ def words(first: int, count: int, draw: int, key: int, device: torch.device) -> 
     return [c0, c1, c2, c3]
 
 
+def _from(first: int, count: int, draw: int, key: int, device: torch.device) -> list[Tensor]:
+    """The words of `count` blocks from `first` on, (count,) each."""
+    return words(torch.arange(first, first + count, device=device), draw, key)
+
+
 def uniform(first: int, count: int, draw: int, key: int, device: torch.device) -> Tensor:
     """Multiples of 2^-24 in [0, 1), float32, four a block."""
     return torch.stack(
-        [(w >> 8).float() * 2**-24 for w in words(first, count, draw, key, device)], 1
+        [(w >> 8).float() * 2**-24 for w in _from(first, count, draw, key, device)], 1
     ).flatten()
 
 
@@ -50,7 +59,7 @@ def integers(
 
     Their chances differ by less than high / 2^32, or high / 2^53.
     """
-    w = words(first, count, draw, key, device)
+    w = _from(first, count, draw, key, device)
     if high <= WIDE:
         return torch.stack([(word * high) >> 32 for word in w], 1).flatten()
     pairs = [(w[0] >> 5, w[1] >> 6), (w[2] >> 5, w[3] >> 6)]
@@ -59,15 +68,20 @@ def integers(
 
 
 def normal(first: int, count: int, draw: int, key: int, device: torch.device) -> Tensor:
-    """N(0, 1), float32, four a block, by the transform of Box and Muller.
+    """N(0, 1), float32, four a block."""
+    return normals_of(_from(first, count, draw, key, device)).flatten()
+
+
+def normals_of(w: list[Tensor]) -> Tensor:
+    """N(0, 1), float32, (..., 4), of blocks' words, (...) each, by the transform of Box and Muller.
 
     The first word of a pair is the radius, in 31 bits (no more than 6.7), the second the angle.
     """
-    w, found = words(first, count, draw, key, device), []
+    found = []
     for near, turn in ((w[0], w[1]), (w[2], w[3])):
         radius = _radius((near >> 1).float() * 2**-31 + 2**-32)
         found += [radius * side for side in _circle(turn)]
-    return torch.stack(found, 1).flatten()
+    return torch.stack(found, -1)
 
 
 def _radius(u: Tensor) -> Tensor:
@@ -105,4 +119,4 @@ def _series(coefficients: list[float], x: Tensor) -> Tensor:
 
 def _float(value: float) -> float:
     """The nearest float32."""
-    return float(torch.tensor(value, dtype=torch.float32))
+    return float(np.float32(value))

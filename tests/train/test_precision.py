@@ -13,7 +13,8 @@ from nsgf.config.train import Training
 from nsgf.data.problem import open_problem
 from nsgf.device import as_computed, set_up
 from nsgf.errors import NsgfError
-from nsgf.flows.pool import Pool, Resident
+from nsgf.flows.pool import Pool
+from nsgf.flows.resident import PointRows, Resident
 from nsgf.registry import NETWORKS, module_of
 from nsgf.rng import stream
 from nsgf.train.learner import Lesson, learner_of
@@ -74,7 +75,7 @@ def test_float32_is_float32_unless_tf32_is_asked_for():
 
 def test_a_resident_pool_draws_the_rows_of_a_pool_on_disk():
     x = stream(1, "x").normal(6, 3, 5, 2)
-    resident = Resident(x, -x)
+    resident = Resident(PointRows(x, -x), 6, 3, 5)
 
     class Shard:
         batches, steps, batch_size = 6, 3, 5
@@ -107,7 +108,7 @@ def test_a_step_never_waits_for_its_device(monkeypatch, name):
     # On a CPU alone Adam's fused step reads its own counter.
     monkeypatch.setattr(torch.optim.Adam, "step", lambda self: None)
     x = stream(1, "x").normal(6, 3, 5, 2)
-    given = lesson(open_problem("8gaussians", None), Compute(), Resident(x, -x))
+    given = lesson(open_problem("8gaussians", None), Compute(), Resident(PointRows(x, -x), 6, 3, 5))
     learner = learner_of(module_of(NETWORKS[name].module), given)
     with profile(activities=[ProfilerActivity.CPU]) as seen:
         for k in range(3):

@@ -113,9 +113,12 @@ class ImageProblem:
         if device.type == "cpu":
             return self
         there = copy.copy(self)
-        arrays = (torch.tensor(a, device=device) for a in (self._images, self._labels))
-        there._resident = tuple(arrays)
+        there._resident = self.pixels(device), torch.tensor(self._labels, device=device)
         return there
+
+    def pixels(self, device: torch.device) -> Tensor:
+        """All training images in a device's memory, uint8 (N, c, h, w)."""
+        return self._resident[0] if self._resident else torch.tensor(self._images, device=device)
 
     def minibatch(self, n: int, seed: int, *names: object) -> Minibatch:
         chosen = self._choose(n, stream(seed, *names))

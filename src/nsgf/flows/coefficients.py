@@ -29,6 +29,8 @@ from nsgf.device import pick
 from nsgf.errors import NsgfError
 from nsgf.flows.gram import gram_flow
 from nsgf.flows.pool import read_arrays, read_meta
+from nsgf.flows.resident import Content, MixedRows, Resident
+from nsgf.rng import stream_seed
 
 INDEX = {"target.npy": np.int64, "mirrored.npy": np.bool_, "starts.npy": np.int64}
 ENTRIES = ("columns.npy", "weights.npy")
@@ -143,7 +145,7 @@ class Shard:
         self._target, self._mirrored, self._starts, self._columns, self._weights = arrays
         meta = read_meta(folder)
         self._step_size, self._names, self._first = meta["step_size"], meta["stream"], meta["first"]
-        self.steps, self._problem = meta["steps"], problem
+        self.steps, self.problem = meta["steps"], problem
         expected = {"shape": list(problem.shape), "images": len(problem)}
         held = {key: meta.get(key) for key in expected}
         if held != expected:
@@ -160,6 +162,13 @@ class Shard:
                 "remove it and run again",
             )
 
+    def content(self) -> Content:
+        """All of it, and the keys of its minibatches' noise."""
+        seed, *names = self._names
+        keys = [stream_seed(seed, *names, self._first + b, "noise") for b in range(self.batches)]
+        arrays = self._target, self._mirrored, self._starts, self._columns, self._weights
+        return Content(*map(np.asarray, arrays), np.array(keys), self._step_size)
+
     def rows(self, batch: np.ndarray, step: np.ndarray, row: np.ndarray) -> tuple[Tensor, Tensor]:
         """States and velocities, float32 (k, d), at the indices (k,) of each."""
         k, n = len(batch), self.batch_size
@@ -170,7 +179,7 @@ class Shard:
         of = batch[owner % k]
         image = column >= n
         chosen = (of[image], column[image] - n)
-        mixed = self._problem.mixed(
+        mixed = self.problem.mixed(
             2 * k, owner[image], weight[image], self._target[chosen], self._mirrored[chosen]
         )
         # Each noise row that is needed is made once.
@@ -183,8 +192,8 @@ class Shard:
 
     def _noise(self, batch: np.ndarray, row: np.ndarray) -> np.ndarray:
         """Rows of x0 by minibatch, sorted, and row; float32 (k, d)."""
-        parts = [torch.empty(0, math.prod(self._problem.shape))] + [
-            self._problem.noise(row[batch == b].tolist(), *self._names, self._first + int(b))
+        parts = [torch.empty(0, math.prod(self.problem.shape))] + [
+            self.problem.noise(row[batch == b].tolist(), *self._names, self._first + int(b))
             for b in np.unique(batch)
         ]
         return torch.cat(parts).numpy()
@@ -201,3 +210,10 @@ class Shard:
         where = np.where(begins, 0, first[owner] + place)
         columns = np.where(begins, row[owner], self._columns[where])
         return owner, columns, np.where(begins, 1, self._weights[where]).astype(np.float32)
+
+
+def resident(shards: Sequence[Shard], device: torch.device) -> Resident:
+    """These shards as one pool in a device's memory, with the images that it combines."""
+    rows = MixedRows([shard.content() for shard in shards], shards[0].problem, device)
+    first = shards[0]
+    return Resident(rows, sum(s.batches for s in shards), first.steps, first.batch_size)

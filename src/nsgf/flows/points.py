@@ -18,6 +18,7 @@ from nsgf.data.problem import Minibatch, Problem
 from nsgf.errors import NsgfError
 from nsgf.flows.minibatch import trajectories
 from nsgf.flows.pool import read_arrays
+from nsgf.flows.resident import PointRows, Resident
 from nsgf.registry import STORAGES
 
 FILES = STORAGES["points"].files
@@ -93,3 +94,9 @@ class Shard:
         where = (batch, step, row)
         x, v = (np.asarray(a[where], np.float32) for a in (self._x, self._v))
         return torch.from_numpy(x), torch.from_numpy(v)
+
+
+def resident(shards: Sequence[Shard], device: torch.device) -> Resident:
+    """These shards as one pool in a device's memory."""
+    x, v = (torch.cat(side).to(device) for side in zip(*(s.points() for s in shards), strict=True))
+    return Resident(PointRows(x, v), *x.shape[:3])

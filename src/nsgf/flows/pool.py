@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from nsgf.artifact import readable
 from nsgf.data.problem import Problem
 from nsgf.registry import SHARD_META, STORAGES, Storage, lookup, module_of
 from nsgf.rng import Stream
+
+if TYPE_CHECKING:
+    from nsgf.flows.resident import Resident
 
 CURVE_HEADER = "batch,step,divergence,error\n"
 
@@ -73,40 +76,20 @@ class Pool:
         return Draw(x, v, torch.from_numpy(k).to(numbers.device).float() / self.steps)
 
 
-class Resident:
-    """A pool of points in a device's memory: what is drawn never leaves it.
-
-    Args:
-        x, v: states and velocities, float32 (batches, T, n, d).
-    """
-
-    def __init__(self, x: Tensor, v: Tensor):
-        self._x, self._v = (values.flatten(0, 2) for values in (x, v))
-        self.steps, self.batch_size = x.shape[1:3]
-
-    def draw(self, n: int, numbers: Stream, step: int = 0) -> Draw:
-        """As `Pool.draw`: the same rows from the same stream."""
-        row = numbers.integers(len(self._x), n)
-        t = (row // self.batch_size % self.steps).float() / self.steps
-        return Draw(self._x[row], self._v[row], t)
-
-
 def open_pool(
     shards: Sequence[Path], problem: Problem, device: torch.device | str = "cpu"
-) -> Pool | Resident:
+) -> "Pool | Resident":
     """The pool whose shards lie in these folders; `problem` is what it was made for.
 
-    On another device than the CPU a pool of points is read into its memory.
+    On another device than the CPU it is read into that device's memory (`nsgf.flows.resident`).
 
     Raises:
         NsgfError: a shard is missing, damaged or of another dimension.
     """
     form = module_of(storage_of(shards[0]).module)
     parts = [form.Shard(shard, problem) for shard in shards]
-    if torch.device(device).type == "cpu" or not hasattr(form.Shard, "points"):
-        return Pool(parts)
-    x, v = (torch.cat(side).to(device) for side in zip(*(p.points() for p in parts), strict=True))
-    return Resident(x, v)
+    device = torch.device(device)
+    return Pool(parts) if device.type == "cpu" else form.resident(parts, device)
 
 
 def storage_of(shard: Path) -> Storage:
