@@ -83,6 +83,7 @@ def _plan(parser: argparse.ArgumentParser) -> None:
     _preset(parser)
     parser.add_argument("--profile", help="of the run, such as slurm (default: this machine)")
     parser.add_argument("--cores", type=int, help="jobs at a time (default: all cores)")
+    parser.add_argument("--gpu", help="kind of GPU, such as h100 (default: the reference's)")
     parser.add_argument("--json", dest="as_json", action="store_true", help="for machines")
     parser.add_argument("--check", action="store_true", help="hold the last run against it")
     parser.add_argument(

@@ -16,7 +16,7 @@ from nsgf.nets.build import build
 from nsgf.ops.plan.forecast import HERE, NO_MODEL, SCALED, SHIPPED, _of, cost, forecast
 from nsgf.ops.plan.history import Measured
 from nsgf.ops.plan.nets import size_of
-from nsgf.ops.plan.reference import reference
+from nsgf.ops.plan.reference import rates_on, reference
 from nsgf.ops.plan.work import work_of
 from nsgf.registry import DATASETS
 
@@ -123,6 +123,30 @@ def test_a_cpu_run_says_nothing_about_a_gpu():
     trained = [p for p in forecast(PAPER, measured(CPU, 3)) if p.job.stage == "train"]
     assert {p.source for p in trained} == {SHIPPED}
     assert all(p.gpu_s > 0 and p.cpu_s == 0 for p in trained)
+
+
+def gpu_seconds(preset: Preset, gpu: str | None = None) -> float:
+    return sum(p.gpu_s for p in forecast(preset, rates=rates_on(gpu) if gpu else None))
+
+
+def test_a_faster_kind_of_gpu_saves_gpu_time_alone():
+    slow, fast = (forecast(PAPER, rates=rates_on(gpu)) for gpu in ("a100", "h100"))
+    plain = forecast(PAPER)
+    for a, h, p in zip(slow, fast, plain, strict=True):
+        assert a.seconds == p.seconds
+        assert (h.seconds < a.seconds) == (p.job.stage != "fetch" and p.device == "cuda")
+        assert {a.source, h.source} == {p.source}
+
+
+def test_a_gpu_is_faster_in_fewer_bits():
+    def computed(precision: str) -> Preset:
+        whole = PAPER.model_dump(mode="json")
+        whole["studies"]["table2"]["compute"]["precision"] = precision
+        return Preset.model_validate(whole)
+
+    times = [gpu_seconds(computed(p)) for p in ("float32", "tf32", "bfloat16")]
+    assert times == sorted(times, reverse=True)
+    assert times[0] > 1.3 * times[2]
 
 
 def test_a_stage_without_a_model_is_guessed_and_says_so():

@@ -10,7 +10,7 @@ from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
 from nsgf.ops.plan.calibrate import calibrated
 from nsgf.ops.plan.history import Measured, history
-from nsgf.ops.plan.reference import Rates, reference
+from nsgf.ops.plan.reference import Rates, rates_on, reference
 from nsgf.ops.plan.work import Work, work_of
 
 HERE, SCALED, CALIBRATED = "measured here", "scaled from a run here", "calibrated"
@@ -44,17 +44,20 @@ class JobForecast:
         return self.seconds * self.job.resources.gpu if self.device == "cuda" else 0.0
 
 
-def best_forecast(preset: Preset, local: bool) -> list[JobForecast]:
+def best_forecast(preset: Preset, local: bool, gpu: str | None = None) -> list[JobForecast]:
     """By what ran here; where that does not say all of jobs on CPUs here, by this machine's speed.
 
     Args:
         preset: whose jobs.
         local: whether they run on this machine.
+        gpu: another kind of GPU than the reference's and this machine's.
 
     Raises:
-        NsgfError: the speed cannot be measured.
+        NsgfError: the speed cannot be measured, or nothing is known of such a GPU.
     """
     measured = history()
+    if gpu:
+        return forecast(preset, [m for m in measured if m.work.device == "cpu"], rates_on(gpu))
     planned = forecast(preset, measured)
     if local and any((p.source, p.device) == (SHIPPED, "cpu") for p in planned):
         return forecast(preset, measured, calibrated())
@@ -115,7 +118,8 @@ def _of(
     alike = by_kind.get((work.kind, work.device), ())
     same = [m for m in alike if m.work.amounts == work.amounts]
     seconds, memory, reach = cost(work, rates), _memory(job.stage, work), 1.0
-    source = CALIBRATED if rates and work.device == "cpu" else SHIPPED
+    is_own = rates and work.device == "cpu" and rates["cpu"] is not reference()["seconds"]["cpu"]
+    source = CALIBRATED if is_own else SHIPPED
     source = source if work.known else NO_MODEL
     if same:
         source = HERE

@@ -12,11 +12,20 @@ from nsgf.ops.plan.schedule import limits_of
 
 
 def run(
-    preset: Path, profile: str | None, cores: int | None, as_json: bool, check: bool, fit: bool
+    preset: Path,
+    profile: str | None,
+    cores: int | None,
+    gpu: str | None,
+    as_json: bool,
+    check: bool,
+    fit: bool,
 ) -> None:
     """Print the forecast of `preset`, or with `check` the last run's beside what it took.
 
     With `fit` the shipped figures are made anew from that run.
+
+    Raises:
+        NsgfError: nothing is known of that kind of GPU, or as what it calls.
     """
     whole = load(preset, Preset)
     if fit:
@@ -30,5 +39,10 @@ def run(
         print(json.dumps(told, indent=1) if as_json else checking.text(whole.name, origin, found))
         return
     limits = limits_of(profile, cores)
-    planned = best_forecast(whole, local=limits.jobs is None), limits, whole
-    print(json.dumps(total.described(*planned), indent=1) if as_json else total.text(*planned))
+    planned = best_forecast(whole, limits.jobs is None, gpu), limits, whole
+    if as_json:
+        print(json.dumps(total.described(*planned), indent=1))
+        return
+    print(total.text(*planned))
+    if gpu:
+        print(f"GPU times are the reference's, scaled to the kind {gpu}")

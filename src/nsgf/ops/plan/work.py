@@ -69,8 +69,10 @@ def work_of(job: Job, preset: Preset) -> Work:
     device = "cuda" if job.resources.gpu and study.compute.device != "cpu" else "cpu"
     data = DATASETS[job.units[0]["dataset"]]
     parts = [MODELS[job.stage](job.settings, study, unit, data) for unit in job.units]
+    slower = reference()["precision"][study.compute.precision] if device == "cuda" else 1
     for part in parts:
-        amounts.update(part.amounts)
+        macs = {k: v * slower for k, v in part.amounts.items() if k.startswith("mac ")}
+        amounts.update(Counter(part.amounts | macs))
     image = "image" if data.is_image else "planar"
     return Work(
         f"{job.stage} {image} {parts[0].kind}".strip(),
