@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from nsgf.errors import NotConverged
+from nsgf.errors import NotConverged, NsgfError
 from nsgf.ot import dense, kernels, newton, velocity
 from nsgf.ot.coupling import FEW_DIMENSIONS, couple, half_squared_distance
 from nsgf.ot.error import first_goal
@@ -326,3 +326,14 @@ def test_a_tolerance_that_float32_cannot_hold_is_not_promised():
     x, y = cloud(64, 21, dtype=torch.float32), cloud(64, 22, dtype=torch.float32)
     with pytest.raises(NotConverged, match="give float64"):
         velocity(x, y, 0.5, 1e-10)
+
+
+@both
+@pytest.mark.parametrize("d", [2, FEW + 1])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_warm_start_for_what_is_no_number_ends(dtype, d, bad):
+    x, y = cloud(16, 31, d, dtype=dtype), cloud(16, 32, d, dtype=dtype) + 1
+    start = velocity(x, y, 0.5).potential
+    x[3, 0] = bad
+    with pytest.raises(NsgfError, match="not finite"):
+        velocity(x, y, 0.5, start=start)

@@ -24,6 +24,7 @@ RIDGE32, RIDGE64 = RIDGE[torch.float32], RIDGE[torch.float64]
 # Growth of an entry, as a logarithm, up to which a plan is updated in place: one that was taken for
 # 0 (below TINY) is then still below 1e-9.
 DRIFT = 20.0
+HOTTEST = 1e30  # beyond it single precision ends
 
 
 @inner
@@ -232,7 +233,7 @@ def _warm_level(reduced, shift, eps, plan, soft, blocks):
     n, m = reduced.shape
     part, part2 = np.empty((blocks, m), plan.dtype), np.empty((blocks, m), plan.dtype)
     level, error = eps / HEAT, 2 * WARM
-    while error > WARM:
+    while error > WARM and level < HOTTEST:  # of what is not a number, none is ever
         level *= HEAT
         inv_eps = plan.dtype.type(1) / plan.dtype.type(level)
         for k in prange(blocks):
