@@ -14,6 +14,7 @@ from torch import Tensor
 
 MULTIPLIERS, BUMPS, ROUNDS = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85), 10
 LOW = 0xFFFFFFFF
+CHUNK = 1 << 20  # blocks of normals at a time: whole numbers take ten times their memory
 WIDE = 1 << 20  # integers below a larger bound take two words each
 # Series of sin(2 pi r) and cos(2 pi r) for |r| <= 1/8 and of log((1 + q) / (1 - q)) for |q| <= .18,
 # cut off below the last bit of float32.
@@ -69,7 +70,11 @@ def integers(
 
 def normal(first: int, count: int, draw: int, key: int, device: torch.device) -> Tensor:
     """N(0, 1), float32, four a block."""
-    return normals_of(_from(first, count, draw, key, device)).flatten()
+    parts = [
+        normals_of(_from(at, min(CHUNK, first + count - at), draw, key, device)).flatten()
+        for at in range(first, first + max(count, 1), CHUNK)
+    ]
+    return torch.cat(parts)
 
 
 def normals_of(w: list[Tensor]) -> Tensor:

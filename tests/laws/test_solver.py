@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from nsgf.errors import NotConverged, NsgfError
+from nsgf.flows.sinkhorn import sinkhorn_flow
 from nsgf.ot import dense, kernels, newton, velocity
 from nsgf.ot.coupling import FEW_DIMENSIONS, couple, half_squared_distance
 from nsgf.ot.error import first_goal
@@ -337,3 +338,33 @@ def test_a_warm_start_for_what_is_no_number_ends(dtype, d, bad):
     x[3, 0] = bad
     with pytest.raises(NsgfError, match="not finite"):
         velocity(x, y, 0.5, start=start)
+
+
+@both
+@pytest.mark.parametrize("scale", [1e-15, 1e16])
+def test_warm_starts_know_no_scale(dtype, scale):
+    x, y = cloud(40, 33, dtype=dtype), cloud(40, 34, dtype=dtype) + 1
+    unit = velocity(x, y, 0.5)
+    there = velocity(scale * x, scale * y, 0.5 * scale)
+    again = velocity(scale * x, scale * y, 0.5 * scale, start=there.potential)
+    assert_close(again.v / scale, unit.v, rtol=0, atol=2e-3)
+
+
+def test_points_that_are_too_large_for_their_precision_are_refused():
+    x, y = cloud(16, 31, dtype=torch.float32), cloud(16, 32, dtype=torch.float32) + 1
+    for blur in (0.5, 1e18):
+        with pytest.raises(NsgfError, match="too large for its precision|above tol"):
+            velocity(1e20 * x, 1e20 * y, blur)
+
+
+def test_a_cloud_that_is_one_point_stays_cheap_along_a_flow():
+    flow = sinkhorn_flow(torch.zeros(50, 2), torch.zeros(50, 2), 0.5, 0.3, 4)
+    assert set(flow.iterations[1:]) == {flow.iterations[1]}
+    assert flow.iterations[1] <= 4
+
+
+@pytest.mark.parametrize("goal", [torch.tensor([1e-5, 1e-5]), torch.tensor(1e-5)])
+def test_a_goal_for_other_problems_is_refused(goal):
+    x = cloud(8, 35)
+    with pytest.raises(NsgfError, match="goal"):
+        velocity(x, x + 1, 0.5, goal=goal)

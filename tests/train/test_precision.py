@@ -17,7 +17,7 @@ from nsgf.flows.pool import Pool
 from nsgf.flows.resident import PointRows, Resident
 from nsgf.registry import NETWORKS, module_of
 from nsgf.rng import stream
-from nsgf.train.learner import Lesson, learner_of
+from nsgf.train.learner import Lesson, Regression, learner_of
 from nsgf.train.loop import train
 from tests.image_sets import image_set
 
@@ -25,11 +25,13 @@ MLP = {"kind": "mlp", "width": 32, "depth": 2, "activation": "silu"}
 CPU = torch.device("cpu")
 
 
-def lesson(problem, compute, pool=None, net=MLP, iterations=300):
-    training = Training(
-        net=net, iterations=iterations, batch_size=128, lr=2e-3, checkpoint_every=1000, log_every=50
-    )
-    return Lesson(problem, pool, training, CPU, 1, ("precision",), {}, compute)
+def training():
+    steps = {"iterations": 300, "checkpoint_every": 1000, "log_every": 50}
+    return Training(net=MLP, batch_size=128, lr=2e-3, **steps)
+
+
+def lesson(problem, compute, pool=None):
+    return Lesson(problem, pool, training(), CPU, 1, ("precision",), {}, compute)
 
 
 def learnt(tmp_path, compute):
@@ -53,24 +55,49 @@ def test_bfloat16_learns_what_float32_learns(tmp_path):
 def test_a_compiled_network_is_the_network():
     net = lesson(open_problem("moons", None), Compute()).network()
     x, t = stream(1, "x").normal(16, 2), stream(1, "t").uniform(16)
-    call = as_computed(net, Compute(compile=True))
+    call = as_computed(net, Compute(compile=True, numerics="native"))
     assert_close(call(x, t), net(x, t))
     assert set(net.state_dict()) == {name for name, _ in net.named_parameters()}
 
 
-@pytest.mark.parametrize("asked", [{"precision": "bfloat16"}, {"compile": True}])
+@pytest.mark.parametrize(
+    "asked", [{"precision": "bfloat16"}, {"precision": "tf32"}, {"compile": True}]
+)
 def test_what_no_processor_promises_is_not_called_portable(asked):
+    net = lesson(open_problem("moons", None), Compute()).network()
     with pytest.raises(NsgfError, match="same bits everywhere"):
-        set_up(Compute(device="cpu", numerics="portable", **asked))
+        as_computed(net, Compute(device="cpu", numerics="portable", **asked))
 
 
-def test_float32_is_float32_unless_tf32_is_asked_for():
-    set_up(Compute(device="cpu", precision="tf32", numerics=numerics.asked()))
-    assert torch.backends.cudnn.allow_tf32
-    assert torch.get_float32_matmul_precision() == "high"
-    set_up(Compute(device="cpu", numerics=numerics.asked()))
-    assert not torch.backends.cudnn.allow_tf32
-    assert torch.get_float32_matmul_precision() == "highest"
+def test_stages_without_such_networks_do_not_mind_the_precision():
+    """Metrics run on a CPU, where bfloat16 would have no portable numerics."""
+    set_up(Compute(device="cpu", precision="bfloat16", compile=True, numerics=numerics.asked()))
+
+
+def tf32() -> tuple[bool, str]:
+    return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+
+
+def test_tf32_is_for_networks_alone_and_only_where_it_is_asked_for():
+    compute = Compute(device="cpu", precision="tf32", numerics="native")
+    set_up(compute.model_copy(update={"numerics": numerics.asked()}))
+    assert tf32() == (False, "highest")
+    seen = []
+
+    class Net(torch.nn.Linear):
+        def forward(self, x):
+            seen.append(tf32())
+            return super().forward(x)
+
+    net = Net(2, 2)
+    as_computed(net, compute)(torch.ones(1, 2))
+    as_computed(net, Compute())(torch.ones(1, 2))
+    assert seen == [(True, "high"), (False, "highest")]
+    x = torch.ones(1, 2, requires_grad=True)
+    x.register_hook(lambda _: seen.append(tf32()))
+    Regression(net, lambda call, *_: call(x).sum(), training(), compute).step(0, None)
+    assert seen[-1] == (True, "high")
+    assert tf32() == (False, "highest")
 
 
 def test_a_resident_pool_draws_the_rows_of_a_pool_on_disk():

@@ -60,14 +60,14 @@ class PlanarProblem:
     def source(self, n: int, numbers: Stream) -> Tensor:
         if self._spec.source == "gaussian":
             return numbers.normal(n, math.prod(self.shape))
-        return synthetic.sample(self._spec.source, n, numbers)
+        return synthetic.sample(self._spec.source, n, numbers).to(numbers.device)
 
     def log_density(self, x: Tensor) -> Tensor:
         """Logarithm of the target's density at x (n, d), up to a constant, (n,)."""
         return synthetic.log_density(self._spec.target, x)
 
     def target(self, n: int, numbers: Stream) -> Tensor:
-        return synthetic.sample(self._spec.target, n, numbers)
+        return synthetic.sample(self._spec.target, n, numbers).to(numbers.device)
 
     def minibatch(self, n: int, seed: int, *names: object) -> Minibatch:
         numbers = stream(seed, *names)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from nsgf.artifact import readable
 from nsgf.data.problem import Problem
+from nsgf.errors import NsgfError
 from nsgf.registry import SHARD_META, STORAGES, Storage, lookup, module_of
 from nsgf.rng import Stream
 
@@ -89,7 +90,15 @@ def open_pool(
     form = module_of(storage_of(shards[0]).module)
     parts = [form.Shard(shard, problem) for shard in shards]
     device = torch.device(device)
-    return Pool(parts) if device.type == "cpu" else form.resident(parts, device)
+    if device.type == "cpu":
+        return Pool(parts)
+    try:
+        return form.resident(parts, device)
+    except torch.OutOfMemoryError as error:
+        raise NsgfError(
+            "the pool does not fit into the GPU's memory",
+            "set pool.storage to coefficients (images), or pool.batches lower",
+        ) from error
 
 
 def storage_of(shard: Path) -> Storage:

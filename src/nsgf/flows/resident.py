@@ -85,14 +85,16 @@ class MixedRows:
     """
 
     def __init__(self, parts: Sequence[Content], problem: ImageProblem, device: torch.device):
-        def joined(name: str, dtype: type) -> Tensor:
+        def joined(name: str, dtype: type, spare: tuple = ()) -> Tensor:
             arrays = [getattr(part, name).astype(dtype) for part in parts]
-            return torch.from_numpy(np.concatenate(arrays)).to(device)
+            return torch.from_numpy(np.concatenate([*arrays, *spare])).to(device)
 
         lengths = np.cumsum([0] + [len(part.columns) for part in parts])
         starts = [p.starts + first for p, first in zip(parts, lengths[:-1], strict=True)]
         self._starts = torch.from_numpy(np.concatenate(starts)).to(device)
-        self._columns, self._weights = joined("columns", np.int32), joined("weights", np.float32)
+        # One entry to spare: where a row has none, one is read and not used.
+        self._columns = joined("columns", np.int32, spare=(np.zeros(1, np.int32),))
+        self._weights = joined("weights", np.float32, spare=(np.zeros(1, np.float32),))
         self._target, self._mirrored = joined("target", np.int64), joined("mirrored", np.bool_)
         self._keys, self._step_size = joined("keys", np.int64), parts[0].step_size
         self._turns = bool(self._mirrored.any())
@@ -104,8 +106,10 @@ class MixedRows:
 
     def at(self, batch: Tensor, step: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
         """As `Rows`."""
-        whole = self._state(batch.repeat(2), torch.cat([step, step + 1]), row.repeat(2))
-        x, end = whole.chunk(2)
+        given = batch.repeat(2), torch.cat([step, step + 1]), row.repeat(2)
+        rows = max(1, PIXELS // (self._slots * math.prod(self._images.shape[1:])))
+        pieces = zip(*(part.split(rows) for part in given), strict=True)
+        x, end = torch.cat([self._state(*piece) for piece in pieces]).chunk(2)
         return x, (end - x) / self._step_size
 
     def _state(self, batch: Tensor, state: Tensor, row: Tensor) -> Tensor:
@@ -138,14 +142,8 @@ class MixedRows:
         weights = weights * (columns >= self._n)
         chosen = batch.unsqueeze(1), (columns - self._n).clamp_min(0)
         index, mirrored = self._target[chosen], self._mirrored[chosen]
-        rows = max(1, PIXELS // (self._slots * math.prod(self._images.shape[1:])))
-        parts = []
-        for one, w, m in zip(
-            index.split(rows), weights.split(rows), mirrored.split(rows), strict=True
-        ):
-            images = self._images[one].float()
-            mixed = torch.einsum("rk,rkchw->rchw", w * ~m, images)
-            if self._turns:
-                mixed = mixed + torch.einsum("rk,rkchw->rchw", w * m, images).flip(-1)
-            parts.append((mixed / 127.5).flatten(1) - w.sum(1, keepdim=True))
-        return torch.cat(parts)
+        images = self._images[index].float()
+        mixed = torch.einsum("rk,rkchw->rchw", weights * ~mirrored, images)
+        if self._turns:
+            mixed = mixed + torch.einsum("rk,rkchw->rchw", weights * mirrored, images).flip(-1)
+        return (mixed / 127.5).flatten(1) - weights.sum(1, keepdim=True)

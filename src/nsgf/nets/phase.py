@@ -32,6 +32,6 @@ def build(config: Config, shape: tuple[int, int, int]):
             self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(before * side**2, 1))
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.layers(x.unflatten(1, shape)).squeeze(1).sigmoid()
+            return self.layers(x.unflatten(1, shape)).squeeze(1).float().sigmoid()
 
     return Net()

@@ -58,6 +58,7 @@ class Bound:
         variance, _, x_most, _, y_most, stirred = about.unbind(-1)
         spread, unit = variance.sqrt(), torch.finfo(rows.dtype).eps
         per_mass = rows.shape[1] ** 0.5 * (spread / 2 if symmetric else y_most.sqrt())
+        # What rounding moves at once; how it shifts potentials shows in the mass.
         rounding = unit * (stirred / eps + 2 * x_most.maximum(y_most).sqrt())
         return cls(per_mass * mass + rounding, per_mass, rounding)
 
@@ -92,7 +93,8 @@ def fitting_goal(tol: float, speeds: Tensor, bounds: Sequence[Bound]) -> Tensor:
     Args:
         speeds: what errors are relative to. bounds: on each plan.
     """
-    return tol / 3 * speeds / sum(bound.per_mass for bound in bounds)
+    per_mass = sum(bound.per_mass for bound in bounds)
+    return torch.where(per_mass > 0, tol / 3 * speeds / per_mass, torch.inf)  # 0: equal points
 
 
 def speed(squared: Tensor, about: Tensor) -> Tensor:

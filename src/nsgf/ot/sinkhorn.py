@@ -76,7 +76,8 @@ def velocity(
         backend: name of the solver.
         scaling: GeomLoss's annealing ratio, in (0, 1).
         start: `potential` of a similar problem; along a flow, times 1 - eta.
-        goal: its `goal`, likewise; saves passes where it is right, and is made good where not.
+        goal: its `goal`, likewise, (B,); saves passes where it is right, and is made good where
+            not. Other backends than ours ignore it.
         flag: return a result above tol with `converged` False instead of raising.
 
     Raises:
@@ -92,7 +93,14 @@ def velocity(
         )
     if start is not None and not bool(start.isfinite().all()):
         raise NsgfError("start is not finite", "look for nan and inf in it")
-    fine = first_goal(tol, x_batch) if goal is None else goal
+    fine = first_goal(tol, x_batch)
+    if goal is not None and backend == DEFAULT_BACKEND:  # others would not make good a poor one
+        if goal.shape != fine.shape:
+            raise NsgfError(
+                f"goal {tuple(goal.shape)} is not (B,) for x {tuple(x.shape)}",
+                "give that of a problem with as many members",
+            )
+        fine = goal.double()
     effort = {"fine": fine, "scaling": scaling, "backend": backend}
     found, bounds, speeds = _attempt(solver, x_batch, y_batch, blur, tol, start, effort)
     _demand_finite(found.energy)
@@ -217,7 +225,10 @@ def _demand_finite(values: Tensor) -> None:
         NsgfError: one is not.
     """
     if not bool(values.isfinite().all()):
-        raise NsgfError("x or y is not finite", "look for nan and inf in them")
+        raise NsgfError(
+            "x or y is not finite, or too large for its precision",
+            "look for nan and inf in them, and scale them",
+        )
 
 
 def _backend(name: str) -> ModuleType:

@@ -75,9 +75,9 @@ def make(settings: TrainStage, unit, files) -> dict:
     from nsgf.train.loop import curve_csv, train
 
     device, training, name = set_up(settings.compute), settings.training, settings.network
-    problem = problem_from(unit["dataset"], files.inputs.get("data"))
+    problem = problem_from(unit["dataset"], files.inputs.get("data")).to(device)
     lesson = Lesson(
-        problem=problem.to(device),
+        problem=problem,
         pool=_open_pool(settings, unit, problem, files.inputs.get("pool"), device),
         training=training,
         device=device,

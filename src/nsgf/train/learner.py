@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from nsgf.config.compute import Compute
 from nsgf.config.train import Training
 from nsgf.data.problem import Problem
-from nsgf.device import as_computed
+from nsgf.device import as_computed, products
 from nsgf.flows.pool import Pool
 from nsgf.nets.build import initialise
 from nsgf.rng import Stream
@@ -90,13 +90,13 @@ def learner_of(module: ModuleType, lesson: Lesson) -> Learner:
         return module.learner(lesson)
     loss = module.objective(lesson.problem, lesson.pool, lesson.training.batch_size)
     net = lesson.network()
-    return Regression(net, loss, lesson.training, as_computed(net, lesson.compute))
+    return Regression(net, loss, lesson.training, lesson.compute)
 
 
 class Regression:
     """One network, Adam (0.9, 0.999) and a scalar loss; averaged weights if `training.ema` asks.
 
-    `call` is how the network is called, by default as it is.
+    `compute` says how the network is called, by default as it is.
     """
 
     def __init__(
@@ -104,10 +104,11 @@ class Regression:
         net: nn.Module,
         objective: Objective,
         training: Training,
-        call: Field | None = None,
+        compute: Compute | None = None,
     ):
         self.modules = {"net": net}
-        self._call = call or net
+        self._call = as_computed(net, compute) if compute else net
+        self._precision = compute.precision if compute else "float32"
         self._net, self._objective, self._training = net, objective, training
         self._optimiser = torch.optim.Adam(net.parameters(), lr=training.lr, fused=True)
         self._average = [p.detach().clone() for p in net.parameters()] if training.ema else []
@@ -118,7 +119,8 @@ class Regression:
         loss = self._objective(self._call, numbers, k)
         self._optimiser.param_groups[0]["lr"] = rate
         self._optimiser.zero_grad()
-        loss.backward()
+        with products(self._precision):
+            loss.backward()
         if training.clip:
             nn.utils.clip_grad_norm_(self._net.parameters(), training.clip)
         self._optimiser.step()

@@ -24,7 +24,7 @@ RIDGE32, RIDGE64 = RIDGE[torch.float32], RIDGE[torch.float64]
 # Growth of an entry, as a logarithm, up to which a plan is updated in place: one that was taken for
 # 0 (below TINY) is then still below 1e-9.
 DRIFT = 20.0
-HOTTEST = 1e30  # beyond it single precision ends
+HEATS = 64  # times HEAT: from any eps to where single precision ends
 
 
 @inner
@@ -232,8 +232,8 @@ def _warm_level(reduced, shift, eps, plan, soft, blocks):
     """
     n, m = reduced.shape
     part, part2 = np.empty((blocks, m), plan.dtype), np.empty((blocks, m), plan.dtype)
-    level, error = eps / HEAT, 2 * WARM
-    while error > WARM and level < HOTTEST:  # of what is not a number, none is ever
+    level = eps / HEAT
+    for _ in range(HEATS):  # of what is no number, the error never is
         level *= HEAT
         inv_eps = plan.dtype.type(1) / plan.dtype.type(level)
         for k in prange(blocks):
@@ -245,6 +245,8 @@ def _warm_level(reduced, shift, eps, plan, soft, blocks):
             for k in range(blocks):
                 column += part[k, j]
             error += abs(1 / m - column / n)
+        if error <= WARM:
+            break
     return level
 
 
