@@ -9,7 +9,8 @@ stop() {
   exit 1
 }
 check='import sys, numba, numpy, PIL, scipy, torch
-sys.exit(3 * (not torch.cuda.is_available() and "cpu" not in sys.argv) or sys.version_info < (3, 11))'
+asked = " ".join(sys.argv[1:]).replace("=", " ").split()
+sys.exit(3 * (not torch.cuda.is_available() and not {"cpu", "--help", "-h"} & {*asked}) or sys.version_info < (3, 11))'
 code=0
 "$python" -c "$check" "$@" || code=$?
 [ $code != 3 ] || stop "torch finds no CUDA device" "run where there is one, or try: --device cpu"

@@ -47,6 +47,7 @@ class Measurement:
             problem; inf where it was given up.
         pass_s: seconds of these states together.
         flows: seconds of whole flows; none if the pass itself was the timing.
+        is_given_up: whether a velocity took longer than VELOCITY_S; its time is that at least.
     """
 
     case: Case
@@ -54,6 +55,7 @@ class Measurement:
     errors: list[float] = field(default_factory=list)
     pass_s: float = 0.0
     flows: list[float] = field(default_factory=list)
+    is_given_up: bool = False
 
     @property
     def ms_per_velocity(self) -> float:
@@ -67,11 +69,6 @@ class Measurement:
     def max_rel_error(self) -> float:
         """Of any step and problem."""
         return max(self.errors)
-
-    @property
-    def is_given_up(self) -> bool:
-        """Whether a velocity took longer than VELOCITY_S; its time is that at least."""
-        return bool(self.errors) and math.isinf(self.errors[-1])
 
     @property
     def is_cut(self) -> bool:
@@ -134,6 +131,7 @@ def _pass_along(one: Measurement, reference: Reference, goal: float = math.inf) 
                 v, start = one.method.velocity(one.case, x, y, start)
         except TimeoutError:
             one.errors.append(math.inf)
+            one.is_given_up = True
             one.pass_s += _clock(y) - began
             break
         one.pass_s += _clock(y) - began

@@ -45,4 +45,4 @@ def run(
         return
     print(total.text(*planned))
     if gpu:
-        print(f"GPU times are the reference's, scaled to the kind {gpu}")
+        print(f"all times are the reference's, those of GPUs scaled to the kind {gpu}")
