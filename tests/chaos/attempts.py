@@ -37,6 +37,7 @@ class Run:
     def begin(self) -> None:
         """Type the command."""
         self.attempts, self.begun, self._said = self.attempts + 1, time.monotonic(), None
+        self.stopped = False  # by us: such an end is nobody's failure
         self.process = self.checkout.start(*(PROFILE if self.cluster else ()))
 
     @property
@@ -71,6 +72,7 @@ class Run:
 
     def stop(self) -> None:
         """End the attempt as a user does who wants the terminal back; nothing runs afterwards."""
+        self.stopped = True
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
         self.end_of_others()

@@ -47,7 +47,7 @@ def disturb(
             tell(fault)
         if code == 0:
             return struck, left
-        if not open_faults:
+        if not open_faults and not run.stopped:  # a stop may leave nothing to cut
             run.trouble.append(f"attempt {run.attempts} failed by itself: {said[-1500:]}")
         if not open_faults and len(run.trouble) > 3:
             return struck, left

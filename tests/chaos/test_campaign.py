@@ -13,6 +13,7 @@ import pytest
 
 from tests.chaos import attempts, checks
 from tests.chaos.attempts import Run
+from tests.chaos.disturb import disturb
 from tests.chaos.faults import BOTH, ON_SLURM
 from tests.chaos.plan import LOCAL, MOST, SLURM, plan
 from tests.chaos.preset import tiny
@@ -105,6 +106,29 @@ def test_what_was_never_finished_is_found(finished):
 def test_what_the_user_should_not_see_is_found(finished):
     finished.trouble.append("attempt 2 hung")
     assert found(finished) == ["attempt 2 hung"]
+
+
+FIRST_STOPPED = """
+test -e began && exit 0
+trap 'rm job state/pool/x.npy; exit 130' TERM
+touch began job
+while :; do sleep .05; done
+"""
+FIRST_STOPS = "test -e began && exit 0; touch began; exit 130"
+
+
+@pytest.mark.parametrize(("script", "troubles"), [(FIRST_STOPPED, 0), (FIRST_STOPS, 1)])
+def test_only_an_end_that_nobody_asked_for_is_trouble(finished, monkeypatch, script, troubles):
+    """A job that is stopped to cut what it keeps may drop that as it ends."""
+    folder = finished.checkout.folder
+    kept = folder / "state/pool/x.npy"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("state")
+    monkeypatch.setattr(finished.checkout, "command", lambda *_: ["sh", "-c", script])
+    monkeypatch.setattr(finished, "stages", lambda: ["pool"] * (folder / "job").exists())
+    kinds, draw = ["checkpoint cut"], random.Random(0)
+    assert disturb(finished, LOCAL, 1, kinds, 0, draw, print) == ([], kinds)
+    assert (finished.attempts, len(finished.trouble)) == (2, troubles)
 
 
 @pytest.mark.parametrize("seed", range(5))
