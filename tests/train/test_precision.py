@@ -22,21 +22,22 @@ from nsgf.train.loop import train
 from tests.image_sets import image_set
 
 MLP = {"kind": "mlp", "width": 32, "depth": 2, "activation": "silu"}
+UNET = {"kind": "unet", "channels": 32, "depth": 1, "multipliers": [1], "patch": 4}
 CPU = torch.device("cpu")
 
 
-def training():
-    steps = {"iterations": 300, "checkpoint_every": 1000, "log_every": 50}
-    return Training(net=MLP, batch_size=128, lr=2e-3, **steps)
+def training(net=MLP, iterations=300, batch_size=128):
+    steps = {"iterations": iterations, "checkpoint_every": 1000, "log_every": iterations // 6}
+    return Training(net=net, batch_size=batch_size, lr=2e-3, **steps)
 
 
-def lesson(problem, compute, pool=None):
-    return Lesson(problem, pool, training(), CPU, 1, ("precision",), {}, compute)
+def lesson(problem, compute, pool=None, config=None):
+    return Lesson(problem, pool, config or training(), CPU, 1, ("precision",), {}, compute)
 
 
-def learnt(tmp_path, compute):
-    """The mean loss over the last steps of a straight flow to the moons."""
-    given = lesson(open_problem("moons", None), compute)
+def learnt(tmp_path, problem, config, compute):
+    """The mean loss over the last steps of a straight flow."""
+    given = lesson(problem, compute, config=config)
     learner = learner_of(module_of(NETWORKS["straight"].module), given)
     run = train(learner, given.training, 1, ("precision",), tmp_path, compute.precision, "net")
     weights = next(learner.modules["net"].parameters())
@@ -44,9 +45,17 @@ def learnt(tmp_path, compute):
     return run.curve[-1][1]["loss"]
 
 
-def test_bfloat16_learns_what_float32_learns(tmp_path):
-    plain = learnt(tmp_path / "a", Compute(device="cpu"))
-    half = learnt(tmp_path / "b", Compute(device="cpu", precision="bfloat16", numerics="native"))
+@pytest.mark.parametrize("dataset", ["moons", "mnist"])
+def test_bfloat16_learns_what_float32_learns(tmp_path, dataset):
+    if dataset == "mnist":
+        problem = open_problem(dataset, image_set(tmp_path, dataset, (1, 28, 28)))
+        config = training(UNET, iterations=60, batch_size=16)
+    else:
+        problem, config = open_problem(dataset, None), training()
+    native = Compute(device="cpu", numerics="native")
+    half = native.model_copy(update={"precision": "bfloat16"})
+    plain = learnt(tmp_path / "a", problem, config, native)
+    half = learnt(tmp_path / "b", problem, config, half)
     assert plain != half
     assert half == pytest.approx(plain, rel=0.02)
 
