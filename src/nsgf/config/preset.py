@@ -2,13 +2,15 @@
 
 from pydantic import Field, model_validator
 
-from nsgf.config.base import Model
+from nsgf.config.base import Model, part
 from nsgf.config.cells import Cell, cells
+from nsgf.config.data import OwnData
 from nsgf.config.figure import Figure
 from nsgf.config.metrics import Judging
 from nsgf.config.study import Name, Study
+from nsgf.errors import NsgfError
 from nsgf.numerics import Mode
-from nsgf.registry import DATASETS, FIGURES
+from nsgf.registry import DATASETS, FIGURES, add_cloud
 
 
 class Preset(Model):
@@ -21,10 +23,24 @@ class Preset(Model):
     """What differs from the paper's settings, one sentence each; empty for `paper`."""
     seed: int = Field(ge=0)
     """Root of all random streams."""
+    data: dict[Name, OwnData] = Field(default_factory=dict)
+    """Data sets of one's own; `nsgf new` makes them."""
     studies: dict[Name, Study] = Field(min_length=1)
     judging: Judging = Judging()
     figures: dict[Name, Figure] = Field(default_factory=dict)
     """By file name: figure3 is Figure 3 of the paper."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_data(cls, values):
+        """Let studies and figures find the preset's own data sets by their names."""
+        own = values.get("data") if isinstance(values, dict) else None
+        for name, entry in own.items() if isinstance(own, dict) else ():
+            try:
+                add_cloud(name, part(entry, OwnData, f"data.{name}").dataset)
+            except NsgfError as error:
+                raise ValueError(f"data.{name}: {error.what}; {error.mend}") from error
+        return values
 
     @property
     def numerics(self) -> Mode:
