@@ -143,8 +143,8 @@ STUDIES = {
 class Figure:
     """A kind of figure: the module with its `draw`, and what it is drawn from.
 
-    `reads`: paths, or neighbours, of cells; targets; table. `shows`: plane or images where it draws
-    no other points. `axes`: whether it is drawn over two settings that vary, x and y.
+    `reads`: paths, or neighbours, of cells; targets; table. `shows`: what alone it can draw: plane,
+    images, vectors or pixels. `axes`: whether it is over two settings that vary, x and y.
     """
 
     module: str
@@ -160,6 +160,9 @@ FIGURES = {
     "trajectories": Figure("nsgf.report.trajectories", shows="images"),
     "neighbours": Figure("nsgf.report.neighbours", reads="neighbours", shows="images"),
     "targets": Figure("nsgf.report.targets", reads="targets"),
+    "marginals": Figure("nsgf.report.marginals", shows="vectors"),
+    "projection": Figure("nsgf.report.projection", shows="vectors"),
+    "samples": Figure("nsgf.report.samples", shows="pixels"),
     "heatmap": Figure("nsgf.report.heatmap", reads="table", axes=True),
 }
 

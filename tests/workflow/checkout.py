@@ -71,7 +71,8 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
             "omega": 0.25,
         }
         study.pop("shards", None)  # a few samples are one batch
-        study["targets"] |= {"problems": 2, "scalings": [0.5, 0.8]}
+        if study.get("targets"):
+            study["targets"] |= {"problems": 2, "scalings": [0.5, 0.8]}
         study["metrics"] |= TINY_METRICS[study["kind"]]
     return whole
 

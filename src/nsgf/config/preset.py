@@ -12,6 +12,13 @@ from nsgf.errors import NsgfError
 from nsgf.numerics import Mode
 from nsgf.registry import DATASETS, FIGURES, add_cloud
 
+SHOWN = {  # by what a kind of figure shows: in words, and whether a data set is such
+    "images": ("image sets", lambda spec: spec.is_image),
+    "plane": ("2-D points", lambda spec: spec.shape == (2,)),
+    "vectors": ("points that are no image set", lambda spec: not spec.is_image),
+    "pixels": ("pictures of one's own", lambda spec: len(spec.shape) == 3 and spec.cloud),
+}
+
 
 class Preset(Model):
     """One run of everything, from data to report."""
@@ -76,10 +83,11 @@ class Preset(Model):
         if kind.axes:
             _check_axes(name, figure, study)
         for dataset in figure.datasets if kind.shows else ():
-            images = kind.shows == "images"
-            if not (DATASETS[dataset].is_image if images else DATASETS[dataset].shape == (2,)):
-                shows = "images" if images else "2-D points"
-                raise ValueError(f"figures.{name}: kind '{figure.kind}' shows {shows}")
+            words, fits = SHOWN[kind.shows]
+            if not fits(DATASETS[dataset]):
+                raise ValueError(
+                    f"figures.{name}: kind '{figure.kind}' shows {words}, not '{dataset}'"
+                )
         if kind.reads == "table":
             return
         known = sorted({c.nfe for c in cells(study) if c.nfe})

@@ -11,7 +11,6 @@ from nsgf.errors import NsgfError
 from nsgf.registry import DATASETS
 
 NAME = "points"  # of a cloud in random streams
-SHAPED = {2: "each"}  # how points of so many axes are standardised; others by one number
 
 
 def points_of(x, what: str, shape: tuple[int, ...] | None = None, least: int = 2) -> np.ndarray:
@@ -49,6 +48,18 @@ def points_of(x, what: str, shape: tuple[int, ...] | None = None, least: int = 2
     return found
 
 
+def standard_way(x: np.ndarray, asked: str) -> str:
+    """How points (n, *shape) are standardised where `asked` is auto: coordinates of vectors each by
+    its own deviation, those of points with more axes, such as pixels, by one number.
+
+    Raises:
+        NsgfError: there is no such way.
+    """
+    if asked not in ("auto", "each", "one", "none"):
+        raise NsgfError(f"cannot standardise by {asked!r}", "give auto, each, one or none")
+    return {2: "each"}.get(x.ndim, "one") if asked == "auto" else asked
+
+
 def problem_of(x, source, standardise: str) -> tuple[Problem, str, str]:
     """What is to be learnt, its name in random streams, and a digest of its points.
 
@@ -67,9 +78,7 @@ def problem_of(x, source, standardise: str) -> tuple[Problem, str, str]:
         return open_problem(x, None), x, x
     x = points_of(x, "x")
     source = None if source is None else points_of(source, "source", x.shape[1:])
-    how = SHAPED.get(x.ndim, "one") if standardise == "auto" else standardise
-    if how not in ("each", "one", "none"):
-        raise NsgfError(f"standardise is {how!r}", "give auto, each, one or none")
+    how = standard_way(x, standardise)
     digest = hashlib.sha256()
     for part in (x, *([] if source is None else [source])):
         digest.update(repr(part.shape).encode() + part.tobytes())
