@@ -108,7 +108,7 @@ def test_an_unknown_metric_of_a_kind_names_the_nearest(quick):
         (["studies", "table1", "shards"], {"features": 2}, "other data sets have no features"),
         (["figures", "figure3", "nfe"], 100, "is not one of"),
         (["figures", "figure3", "nfe"], None, "shows nothing: give nfe, one of [10]"),
-        (["figures", "figure3", "kind"], "phases", "shows images"),
+        (["figures", "figure3", "kind"], "phases", "shows image sets"),
         (["figures", "figure3", "kind"], "pahts", "unknown kind of figure 'pahts'; did you mean"),
         (["figures", "figure3", "kind"], "heatmap", "x is None, none of what study"),
     ],
