@@ -208,7 +208,7 @@ def display(found: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
         labels: printed names of methods.
     """
     varied = [c for c in found.columns[len(COLUMNS) :] if c != "flow.steps"]  # which is the NFE
-    shown = pd.DataFrame(
+    return pd.DataFrame(
         {
             "method": [_label(row, labels, varied) for _, row in found.iterrows()],
             "data": [DATASETS[d].label for d in found["dataset"]],
@@ -223,8 +223,6 @@ def display(found: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
             "protocol": found["protocol"].fillna(""),
         }
     )
-    printed = found["published"].notna().any()
-    return shown if printed else shown.drop(columns=["published", "verdict"])
 
 
 def _label(row: pd.Series, labels: Mapping[str, str], varied: list[str]) -> str:

@@ -93,6 +93,8 @@ def _page_of_study(settings: TableStage, inputs):
     ]
     found = form.table(name, measured, published, study, settings.judging.confidence)
     shown = form.display(found, tables.labels_of(study, published))
+    if not study.paper:
+        shown = shown.drop(columns=["published", "verdict"], errors="ignore")
     printed = published.tables.get(name)
     heading = f"{printed.title} - " if printed else ""
     title = f"{name.replace('table', 'Table ')}: {heading}{settings.title}"
