@@ -71,6 +71,32 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, monkeypatch, capsys, changes
     assert curve_csv(resumed.progress) == curve_csv(whole.progress)
 
 
+@pytest.mark.parametrize("lr", [0.99, "nan"])
+def test_a_training_that_diverges_says_so_with_its_curve(tmp_path, monkeypatch, lr):
+    if lr == "nan":
+        monkeypatch.setattr(straight, "straight_objective", lambda pairs: lambda net, *_: _nan(net))
+        lr = 1e-3
+    with pytest.raises(NsgfError, match=r"test diverges at step \d+ of 400") as caught:
+        run(tmp_path, lr=lr, iterations=400)
+    assert f"it is {lr:g}" in caught.value.mend
+    assert caught.value.facts["step, loss, lr"].count(";") <= loop.SHOWN
+
+
+def _nan(net: nn.Module) -> torch.Tensor:
+    return net(ONES, ONES[:, 0]).sum() * float("nan")
+
+
+def test_a_loss_that_starts_low_or_wavers_is_no_divergence():
+    progress = loop.Progress()
+    for loss in (1e-3, 5e-2, 1e-1, 0.9):
+        progress.add({"loss": torch.tensor(loss)})
+        progress.draw_line()
+        assert not progress.has_diverged
+    progress.add({"loss": torch.tensor(1.1)})
+    progress.draw_line()
+    assert progress.has_diverged
+
+
 def test_a_checkpoint_of_another_purpose_is_not_taken_up(tmp_path, monkeypatch, capsys):
     """A test of the folder alone would not do: a folder can be copied, or named by an old key."""
     killed(monkeypatch, tmp_path)

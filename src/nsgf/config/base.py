@@ -53,6 +53,18 @@ def load(path: Path, model: type[ModelType]) -> ModelType:
     return parse(read_yaml(path), model, str(path))
 
 
+class Loader(yaml.SafeLoader):
+    """Safe, and refuses a key that stands twice in a mapping, of which YAML takes the last."""
+
+    def construct_mapping(self, node, deep=False):
+        """A mapping, as SafeLoader makes it."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((k for n, k in enumerate(keys) if k in keys[:n] and k != "<<"), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"key '{twice}' stands twice{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> object:
     """The value in a YAML or JSON file.
 
@@ -60,7 +72,7 @@ def read_yaml(path: Path) -> object:
         NsgfError: the file is missing or is not YAML.
     """
     try:
-        return yaml.safe_load(Path(path).read_text())
+        return yaml.load(Path(path).read_text(), Loader)
     except OSError as error:
         there = sorted(p.stem for p in Path(path).parent.glob("*.yaml"))
         raise NsgfError(

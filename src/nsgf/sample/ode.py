@@ -70,6 +70,9 @@ def integrate_adaptive(field: Field, x: Tensor, start: Tensor, tolerance: float)
 
     Samples share one clock s in [0, 1], t = start + s (1 - start), so the step size is that of the
     hardest sample. `start` is (n,), `tolerance` relative and absolute, data units.
+
+    Raises:
+        NsgfError: no step is short enough.
     """
     from torchdiffeq import odeint
 
@@ -79,7 +82,13 @@ def integrate_adaptive(field: Field, x: Tensor, start: Tensor, tolerance: float)
         return span * field(state, start + s * (1 - start))
 
     ends = torch.tensor([0.0, 1.0], dtype=x.dtype, device=x.device)
-    return odeint(on_shared_clock, x, ends, rtol=tolerance, atol=tolerance, method="dopri5")[-1]
+    try:
+        return odeint(on_shared_clock, x, ends, rtol=tolerance, atol=tolerance, method="dopri5")[-1]
+    except AssertionError as error:  # torchdiffeq's word for it
+        raise NsgfError(
+            f"dopri5 finds no step short enough ({error}): the field is too steep, or not finite",
+            "look at the learning curve; train longer or with a smaller lr, or take solver euler",
+        ) from error
 
 
 def integrate(

@@ -96,10 +96,17 @@ def _page_of_study(settings: TableStage, inputs):
     if not study.paper:
         shown = shown.drop(columns=["published", "verdict"], errors="ignore")
     printed = published.tables.get(name)
-    heading = f"{printed.title} - " if printed else ""
+    heading = f"{_heading(printed, found)} - " if printed else ""
     title = f"{name.replace('table', 'Table ')}: {heading}{settings.title}"
     references = dict(zip(study.datasets, map(read_json, inputs["references"]), strict=True))
     return Page(title, _notes(settings, published, measured, references), found, shown)
+
+
+def _heading(printed, found) -> str:
+    """The printed table's title; where nothing of ours is measured like it, that is said."""
+    run = found[found["mean"].notna()]
+    alike = run["metric"].isin(printed.metrics()) & run["n_samples"].eq(printed.n_samples)
+    return printed.title if alike.any() else f"other measures than in print ({printed.title})"
 
 
 def _notes(settings: TableStage, published, measured, references) -> list[str]:

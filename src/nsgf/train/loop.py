@@ -4,6 +4,7 @@ Each step draws from its own random stream, so a resumed run needs no generator 
 holds the learner's state and the curve so far, and the run continues bit for bit.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from torch import Tensor
 from nsgf.artifact import sha256_json
 from nsgf.config.train import Training
 from nsgf.engine.state import keep, read_kept
+from nsgf.errors import NsgfError
 from nsgf.progress import bar
 from nsgf.rng import stream
 from nsgf.train.learner import Learner
 
 CHECKPOINT = "checkpoint.pt"
+BLOWN = 1e3  # times the first step's loss: no training comes back from there
+SHOWN = 5  # lines of the curve that a message shows
 
 
 @dataclass
@@ -28,12 +32,14 @@ class Progress:
         step: steps done. resumed_at: where a killed run was taken up, 0 for nowhere.
         curve: lines of the learning curve: the step, and its columns.
         since: columns of the steps since the last line.
+        first: loss of the first step, from the first line on; None where there is no loss.
     """
 
     step: int = 0
     resumed_at: int = 0
     curve: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     since: dict[str, list[Tensor | float]] = field(default_factory=dict)
+    first: float | None = None
 
     def add(self, columns: dict[str, Tensor | float]) -> None:
         """Count a step."""
@@ -43,12 +49,21 @@ class Progress:
 
     def draw_line(self) -> None:
         """A line of the curve over the steps since the last one."""
+        if not self.curve and "loss" in self.since:
+            self.first = float(self.since["loss"][0])
         line = {
             name: float(torch.stack(v).mean()) if isinstance(v[-1], Tensor) else float(v[-1])
             for name, v in self.since.items()
         }
         self.curve.append((self.step, line))
         self.since = {}
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether the last line has a number that is not finite, or a loss far above the first."""
+        last = self.curve[-1][1]
+        too_high = self.first is not None and last.get("loss", 0) > BLOWN * self.first
+        return too_high or not all(map(math.isfinite, last.values()))
 
 
 def train(
@@ -70,6 +85,9 @@ def train(
         purpose: JSON value that names this training and its data: a checkpoint of another one is
             not taken up, whatever folder it lies in.
         what: title of the progress bar.
+
+    Raises:
+        NsgfError: it diverges; the message holds the curve's last lines.
     """
     checkpoint, key = state / CHECKPOINT, sha256_json(purpose)
     run = _restored(learner, checkpoint, key, training)
@@ -82,6 +100,8 @@ def train(
             progress.update()
             if run.step % training.log_every == 0 or run.step == training.iterations:
                 run.draw_line()
+                if run.has_diverged:
+                    raise _diverged(run, training, what)
                 if loss := next(iter(run.curve[-1][1].values()), None):
                     progress.set_postfix(loss=f"{loss:.4g}", refresh=False)
             if run.step % training.checkpoint_every == 0:
@@ -100,9 +120,21 @@ def curve_csv(run: Progress) -> str:
     return "\n".join([",".join(["step", *columns]), *rows, ""])
 
 
+def _diverged(run: Progress, training: Training, what: str) -> NsgfError:
+    columns = list(run.curve[-1][1])
+    lines = [[k, *(f"{line[c]:.3g}" for c in columns)] for k, line in run.curve[-SHOWN:]]
+    curve = "; ".join(", ".join(map(str, line)) for line in lines)
+    return NsgfError(
+        f"{what} diverges at step {run.step} of {training.iterations}",
+        f"take a smaller lr (it is {training.lr:g}), a warmup, or clip",
+        **{f"step, {', '.join(columns)}": curve},
+    )
+
+
 def _save(learner: Learner, run: Progress, path: Path, key: str) -> None:
     """Write a checkpoint, whole or not at all."""
-    about = {"step": run.step, "curve": run.curve, "since": run.since, "purpose": key}
+    about = {"step": run.step, "curve": run.curve, "since": run.since, "first": run.first}
+    about["purpose"] = key
     keep(path, about | {"learner": learner.state_dict()})
 
 
@@ -119,4 +151,5 @@ def _restored(learner: Learner, path: Path, key: str, training: Training) -> Pro
         print(f"dropped '{path}': it is of another training", flush=True)
         return Progress()
     learner.load_state_dict(state["learner"])
-    return Progress(state["step"], state["step"], list(state["curve"]), state["since"])
+    step, curve = state["step"], list(state["curve"])
+    return Progress(step, step, curve, state["since"], state.get("first"))

@@ -8,6 +8,8 @@ from nsgf.registry import DATASETS
 from nsgf.shards import FEATURE_BATCH
 from nsgf.studies.kind import Kind, Measures
 
+SPLITS = 10  # of nsgf.metrics.frechet.inception_score
+
 
 class Metrics(Measures):
     """What is measured on images, and against what."""
@@ -53,6 +55,11 @@ def check(study) -> None:
     for name in study.metrics.networks:
         if name not in study.networks:
             raise ValueError(f"metrics.features has '{name}': give networks.{name} too")
+    if study.metrics.asks_for_inception and study.sampling.n_samples < SPLITS:
+        raise ValueError(
+            f"sampling.n_samples: {study.sampling.n_samples} samples, but the Inception score is a"
+            f" mean over {SPLITS} parts of them"
+        )
     most = -(-study.sampling.n_samples // FEATURE_BATCH)
     if study.shards.features > most:
         raise ValueError(
