@@ -140,7 +140,9 @@ def test_broken_yaml_is_one_message(tmp_path):
 
 def test_a_key_that_stands_twice_is_refused(tmp_path):
     """YAML takes the last of them, silently."""
-    text = Path("config/quick.yaml").read_text().replace("      fm: {}", "      fm: {}\n      fm: {}")
+    text = (
+        Path("config/quick.yaml").read_text().replace("      fm: {}", "      fm: {}\n      fm: {}")
+    )
     (tmp_path / "quick.yaml").write_text(text)
     with pytest.raises(NsgfError, match=r"key 'fm' stands twice.*line \d+"):
         load(tmp_path / "quick.yaml", Preset)
