@@ -17,6 +17,7 @@ TOGETHER = {
     "small": (
         "tests/test_crate.py",
         "tests/test_security.py",
+        "tests/report/test_page.py",
         "tests/engine/test_code.py",
         "tests/workflow/test_intact.py",
     ),

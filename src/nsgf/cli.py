@@ -23,6 +23,12 @@ def _preset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", required=True, help="a name in config/, or a YAML or JSON file")
 
 
+def _named(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "preset", nargs="?", default="quick", help="a name in config/, or a file (default: quick)"
+    )
+
+
 def _make(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", help="artefacts, by their paths from here")
     parser.add_argument("--job", help="all that a job of the preset makes")
@@ -150,6 +156,8 @@ COMMANDS: dict[str, tuple[str, str, Setup]] = {
     "crate": ("nsgf.ops.crate.run", "export a finished run as an RO-Crate", _crate),
     "badge": ("nsgf.ops.badge", "write the page that reviewers of an artefact ask for", _preset),
     "bench": ("nsgf.ops.bench.run", "measure ours and others side by side", _bench),
+    "report": ("nsgf.ops.page.run", "write the report of a finished run as one page", _named),
+    "show": ("nsgf.ops.show", "show the verdicts and tables of a run", _named),
     "new": ("nsgf.ops.new.run", "write a preset for points of your own", _new),
     "schema": ("nsgf.ops.schema", "write the JSON schema of presets", _schema),
 }

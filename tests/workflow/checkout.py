@@ -214,7 +214,7 @@ class Checkout:
         files = [p for p in self.results.rglob("*") if p.is_file()]
         files = [p for p in files if provenance or not p.name.endswith(".prov.json")]
         named = {str(p.relative_to(self.results)): p for p in files}
-        skipped = ("timings/", "report.html")
+        skipped = ("timings/", "report.html", "technical.html")
         return {n: p.read_bytes() for n, p in named.items() if not n.startswith(skipped)}
 
     def provenance(self, path: Path) -> dict:
