@@ -22,6 +22,8 @@ from nsgf.engine.dag import jobs
 from nsgf.engine.make import make
 from nsgf.errors import NsgfError
 from nsgf.ops.new.read import read
+from nsgf.ops.page.contents import Contents
+from nsgf.ops.page.run import write
 from nsgf.report.projection import principal
 from nsgf.rng import stream
 from tests.tasks import in_order
@@ -235,6 +237,10 @@ def test_a_whole_run_in_any_dimension(tmp_path, shape):
     assert "published" not in (results / "tables/mine.md").read_text()
     for name in preset.figures:
         assert (results / f"figures/{name}.png").stat().st_size > 2000
+    shown = Contents(preset, results).clouds()
+    assert [s["label"].split(",")[0] for s in shown] == ["mine"] * (1 < len(preset.figures))
+    write(results / "report.html", preset, None, None)
+    assert "published" not in (results / "report.html").read_text()
     samples = np.load(next((results / "samples/mine").glob("nsgf*/seed0-0.npy")))
     held = read_cloud("data/own/mine.npz")
     low, high = held.train.min(0).ravel(), held.train.max(0).ravel()

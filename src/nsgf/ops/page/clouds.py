@@ -1,7 +1,11 @@
-"""Clouds of the plane on their way, small enough for a page: what the player shows."""
+"""Clouds on their way, small enough for a page: what the player shows.
+
+Clouds of more than two coordinates are seen along the target's first two principal axes.
+"""
 
 import base64
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +22,15 @@ ROOM = 1.06
 
 
 def clouds(outline: Outline) -> list[dict]:
-    """For each data set of the plane: its label, the target's points and each method's frames.
+    """For each data set that has no images: its label, the target's points, each method's frames.
 
     Frame k shows every sample at the share k / 40 of its own path in evaluations, as figures do.
     Points are int16 in the window's units, base64: (points, 2), and (frames, points, 2).
     """
     found = []
     for branch in outline.branches:
-        if branch.spec.shape == (2,) and (panels := list(_panels(branch))):
+        wide = math.prod(branch.spec.shape) >= 2 and len(branch.spec.shape) < 3
+        if wide and (panels := list(_panels(branch))):
             found.append(_of(branch, outline.preset.seed, panels))
     return found
 
@@ -50,10 +55,14 @@ def _of(branch: Branch, seed: int, panels: list[Panel]) -> dict:
     from nsgf.report.planar import target_points  # loads torch
     from nsgf.report.style import method_colour
 
-    whole = target_points(seed, branch.dataset)
+    whole, flat = target_points(seed, branch.dataset), lambda x: x
+    if whole.shape[1] > 2:
+        flat = _on_principal_axes(branch.dataset, whole)
+    whole = flat(whole)
     target = whole[:: -(-len(whole) // POINTS)]  # of all of it: some laws draw in an order
     frames = [
-        np.stack([state_at(p, k / (FRAMES - 1))[:POINTS] for k in range(FRAMES)]) for p in panels
+        np.stack([flat(state_at(p, k / (FRAMES - 1))[:POINTS]) for k in range(FRAMES)])
+        for p in panels
     ]
     ends = np.concatenate([target, *(f[j] for f in frames for j in (0, -1))])
     low, high = np.quantile(ends, [STRAY, 1 - STRAY], axis=0)
@@ -73,4 +82,21 @@ def _of(branch: Branch, seed: int, panels: list[Panel]) -> dict:
         }
         for panel, f in zip(panels, frames, strict=True)
     ]
-    return {"label": branch.spec.label, "target": packed(target), "methods": methods}
+    label = branch.spec.label + (", two principal axes" if branch.spec.shape != (2,) else "")
+    return {"label": label, "target": packed(target), "methods": methods}
+
+
+def _on_principal_axes(dataset: str, target: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """What takes points (n, d) to the two axes (n, 2) of a target (m, d), in standardised units."""
+    import torch
+
+    from nsgf.data.problem import open_problem
+    from nsgf.report.projection import principal
+
+    problem = open_problem(dataset, None)
+
+    def standard(points: np.ndarray) -> np.ndarray:
+        return problem.standard(torch.from_numpy(points)).numpy()
+
+    mean, axes, _ = principal(standard(target))
+    return lambda points: (standard(points) - mean) @ axes

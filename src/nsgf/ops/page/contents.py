@@ -126,10 +126,10 @@ class Contents:
             sets = ", ".join(DATASETS[d].label for d in figure.datasets)
             picture = base64.b64encode(file.read_bytes()).decode()
             number = name.removeprefix("figure")
-            title = f"Figure {number}" if number.isdigit() else name
+            title = f"Figure {number}: {figure.kind}" if number.isdigit() else name
             yield {
                 "title": title,
-                "words": f"{figure.kind}: {sets}",
+                "words": sets,
                 "source": f"data:image/png;base64,{picture}",
                 "pdf": f"figures/{name}.pdf",
             }
