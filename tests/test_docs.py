@@ -176,12 +176,24 @@ def test_the_test_that_runs_a_command_exists_and_calls_it(command):
         assert any(f'"{word}"' in one.read_text() for one in files if one.exists())
 
 
-def test_the_readmes_example_is_the_tutorials():
+def examples() -> list[str]:
+    """README's Python: the estimator, then the solver."""
+    return [body for language, body in FENCE.findall(PAGES[0].read_text()) if language == "python"]
+
+
+def test_the_readmes_estimator_is_the_tutorials():
     """Which a test runs."""
-    blocks = [body for language, body in FENCE.findall(PAGES[0].read_text()) if language]
-    lines = [
-        line.partition("  #")[0] for line in next(b for b in blocks if "NSGF" in b).splitlines()
-    ]
+    lines = [line.partition("  #")[0] for line in examples()[0].splitlines()]
     tutorial = (ROOT / "docs/tutorial.md").read_text().splitlines()
     assert [line for line in lines if line not in tutorial] == []
-    assert len(lines) == 6
+    assert "NSGF" in lines[0]
+
+
+def test_the_readmes_solver_runs_for_one_cloud_and_for_many():
+    import torch
+
+    for shape in ((16, 2), (3, 16, 2)):
+        known = {"x": torch.randn(shape), "y": torch.randn(shape) + 1}
+        exec(examples()[1], known)
+        assert known["step"].v.shape == shape
+        assert known["step"].error.max() < 0.01
