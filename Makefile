@@ -19,7 +19,7 @@ GPU_DATA := $(foreach s,mnist cifar10,data/processed/$(s)/train_images.npy)
 export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup reproduce audit gate badge test test-portable test-slurm chaos gpu-kit lint clean
+.PHONY: help setup reproduce audit gate badge docs test test-portable test-slurm chaos gpu-kit lint clean
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -41,6 +41,10 @@ gate: setup ## Refuse altered files before a run goes on from them
 
 badge: setup ## The page that reviewers of an artefact ask for: results/PRESET/evaluation.md
 	@$(BIN)/nsgf badge --preset "$(PRESET)"
+
+docs: setup ## The library's API reference in docs/api, from docstrings: open docs/api/index.html
+	@rm -rf docs/api
+	@$(BIN)/python docs/reference.py docs/api
 
 test: setup ## All tests; those that cannot run here are named with the reason
 	@$(BIN)/python -m pytest -rs $(WORKERS) $(PYTEST_ARGS)
