@@ -46,7 +46,7 @@ RUN_BY = {
     "nsgf make": "test_cli.py::test_a_path_below_results_names_its_own_preset",
     "nsgf new": "data/test_own.py::test_a_whole_run_in_any_dimension",
     "nsgf plan": "test_extend.py::test_what_is_said_before_a_run_knows_the_additions",
-    "nsgf show": "report/test_page.py::test_nsgf_show_takes_the_committed_run_where_there_is_none_here",
+    "nsgf show": "report/test_page.py::test_show_takes_the_committed_run_where_there_is_none",
     "nsgf watch": "watch/test_watch.py::test_after_the_run_it_says_that_nothing_is_running",
     "dvc pull": f"{ARCHIVE}::test_a_pulled_clone_is_complete_but_for_the_pools_and_sound",
     "dvc push": f"{ARCHIVE}::test_an_s3_remote_gives_back_the_same_bytes",

@@ -250,7 +250,7 @@ def test_a_terminal_shows_the_same_numbers_within_its_width(at, monkeypatch):
     assert len(summary(at / "report.html", preset, None).splitlines()) >= len(contents.claims)
 
 
-def test_nsgf_show_takes_the_committed_run_where_there_is_none_here(tmp_path, monkeypatch):
+def test_show_takes_the_committed_run_where_there_is_none(tmp_path, monkeypatch):
     for name in ("config", "results/published"):
         shutil.copytree(name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
