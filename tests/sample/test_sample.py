@@ -208,3 +208,11 @@ def test_a_killed_run_goes_on_after_its_last_batch(tmp_path, capsys):
     assert torch.equal(again.x, whole.x)
     assert torch.equal(again.path, whole.path)
     assert again.nfe == whole.nfe
+
+
+def test_a_field_that_no_step_can_follow_is_refused_in_words():
+    def steep(x, t):  # whose solution is infinite at t = 0.0005
+        return 1e3 * x**3
+
+    with pytest.raises(NsgfError, match=r"dopri5 cannot follow .* tolerance of 1e-05: underflow"):
+        integrate_adaptive(steep, torch.ones(4, 2), torch.zeros(4), 1e-5)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from nsgf.errors import NsgfError
 
@@ -18,6 +18,25 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_no_truths(cls, values):
+        """Refuse `on` or `yes` for a number, which YAML reads as true and pydantic as 1."""
+        for name, field in cls.model_fields.items() if isinstance(values, dict) else ():
+            kinds = {field.annotation, *typing.get_args(field.annotation)}
+            if isinstance(values.get(name), bool) and kinds & {int, float}:
+                raise ValueError(f"{name} is a number, not {values[name]}")
+        return values
+
+
+def _no_twice(values: tuple) -> tuple:
+    if twice := [v for v in values if values.count(v) > 1]:
+        raise ValueError(f"{twice[0]!r} is listed twice")
+    return values
+
+
+NO_TWICE = AfterValidator(_no_twice)  # of a field, as `Annotated[tuple[int, ...], NO_TWICE]`
 
 
 class Idle:
@@ -60,7 +79,7 @@ def read_yaml(path: Path) -> object:
         NsgfError: the file is missing or is not YAML.
     """
     try:
-        return yaml.safe_load(Path(path).read_text())
+        return yaml.load(Path(path).read_text(), _Loader)
     except OSError as error:
         there = sorted(p.stem for p in Path(path).parent.glob("*.yaml"))
         raise NsgfError(
@@ -71,6 +90,20 @@ def read_yaml(path: Path) -> object:
         raise NsgfError(
             f"'{path}' is not valid YAML: {error}", "mend the line that it names"
         ) from error
+
+
+class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping, of which YAML's own would drop one."""
+
+    def construct_mapping(self, node, deep=False):
+        """The mapping; keys that it merges in (`<<`) may stand in it again."""
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key.value}' is there twice", key.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 def parse(value: object, model: type[ModelType], where: str) -> ModelType:

@@ -70,6 +70,9 @@ def integrate_adaptive(field: Field, x: Tensor, start: Tensor, tolerance: float)
 
     Samples share one clock s in [0, 1], t = start + s (1 - start), so the step size is that of the
     hardest sample. `start` is (n,), `tolerance` relative and absolute, data units.
+
+    Raises:
+        NsgfError: the field is so steep that no step meets the tolerance.
     """
     from torchdiffeq import odeint
 
@@ -79,7 +82,14 @@ def integrate_adaptive(field: Field, x: Tensor, start: Tensor, tolerance: float)
         return span * field(state, start + s * (1 - start))
 
     ends = torch.tensor([0.0, 1.0], dtype=x.dtype, device=x.device)
-    return odeint(on_shared_clock, x, ends, rtol=tolerance, atol=tolerance, method="dopri5")[-1]
+    try:
+        return odeint(on_shared_clock, x, ends, rtol=tolerance, atol=tolerance, method="dopri5")[-1]
+    except AssertionError as error:  # how torchdiffeq says so
+        raise NsgfError(
+            f"dopri5 cannot follow the network's field to a tolerance of {tolerance:g}: {error}",
+            "see whether the network's learning curve fell; else raise sampling.tolerance, or take"
+            " sampling.solver euler",
+        ) from error
 
 
 def integrate(

@@ -10,14 +10,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nsgf.artifact import sha256_json
+from nsgf.artifact import sha256_json, write_text
 from nsgf.config.train import Training
 from nsgf.engine.state import keep, read_kept
+from nsgf.errors import NsgfError
 from nsgf.progress import bar
 from nsgf.rng import stream
+from nsgf.train.divergence import trouble
 from nsgf.train.learner import Learner
 
 CHECKPOINT = "checkpoint.pt"
+CURVE = "curve.csv"  # of a training that was stopped
 
 
 @dataclass
@@ -28,15 +31,19 @@ class Progress:
         step: steps done. resumed_at: where a killed run was taken up, 0 for nowhere.
         curve: lines of the learning curve: the step, and its columns.
         since: columns of the steps since the last line.
+        start: loss of the first step, None where there is none.
     """
 
     step: int = 0
     resumed_at: int = 0
     curve: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     since: dict[str, list[Tensor | float]] = field(default_factory=dict)
+    start: float | None = None
 
     def add(self, columns: dict[str, Tensor | float]) -> None:
         """Count a step."""
+        if self.step == 0 and "loss" in columns:
+            self.start = float(columns["loss"])
         self.step += 1
         for name, value in columns.items():
             self.since.setdefault(name, []).append(value)
@@ -70,6 +77,9 @@ def train(
         purpose: JSON value that names this training and its data: a checkpoint of another one is
             not taken up, whatever folder it lies in.
         what: title of the progress bar.
+
+    Raises:
+        NsgfError: it diverges; the curve is in `state` then.
     """
     checkpoint, key = state / CHECKPOINT, sha256_json(purpose)
     run = _restored(learner, checkpoint, key, training)
@@ -82,12 +92,24 @@ def train(
             progress.update()
             if run.step % training.log_every == 0 or run.step == training.iterations:
                 run.draw_line()
+                _refuse_divergence(run, training, what, state)
                 if loss := next(iter(run.curve[-1][1].values()), None):
                     progress.set_postfix(loss=f"{loss:.4g}", refresh=False)
             if run.step % training.checkpoint_every == 0:
                 _save(learner, run, checkpoint, key)
     learner.finish()
     return run
+
+
+def _refuse_divergence(run: Progress, training: Training, what: str, state: Path) -> None:
+    ended = run.step == training.iterations
+    if wrong := trouble(run.curve, run.start, training.batch_size, ended):
+        write_text(state / CURVE, curve_csv(run))
+        raise NsgfError(
+            f"the training of {what} diverges: at step {run.step}, lr {training.lr:g}, {wrong}",
+            "give the network a lower lr, a warmup or a clip, or see whether its data are right",
+            curve=state / CURVE,
+        )
 
 
 def curve_csv(run: Progress) -> str:
@@ -102,8 +124,8 @@ def curve_csv(run: Progress) -> str:
 
 def _save(learner: Learner, run: Progress, path: Path, key: str) -> None:
     """Write a checkpoint, whole or not at all."""
-    about = {"step": run.step, "curve": run.curve, "since": run.since, "purpose": key}
-    keep(path, about | {"learner": learner.state_dict()})
+    about = {"step": run.step, "curve": run.curve, "since": run.since, "start": run.start}
+    keep(path, about | {"purpose": key, "learner": learner.state_dict()})
 
 
 def _device_of(learner: Learner) -> torch.device:
@@ -119,4 +141,5 @@ def _restored(learner: Learner, path: Path, key: str, training: Training) -> Pro
         print(f"dropped '{path}': it is of another training", flush=True)
         return Progress()
     learner.load_state_dict(state["learner"])
-    return Progress(state["step"], state["step"], list(state["curve"]), state["since"])
+    step, curve = state["step"], list(state["curve"])
+    return Progress(step, step, curve, state["since"], state.get("start"))
