@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import snakemake_run
-from before import holes, only_run, refuse_damaged, warn_of_scarcity
+from before import holes, only_run, refuse_damaged, refuse_unlike_data, warn_of_scarcity
 from failures import explain
 from where import Where
 
@@ -80,8 +80,8 @@ class Request:
         log, page: Snakemake's log, and the HTML report.
 
     Raises:
-        NsgfError: there is no such preset, it is not possible, it has another's name, or nothing is
-            here of its paper.
+        NsgfError: there is no such preset, it is not possible, it has another's name, nothing is
+            here of its paper, or its data sets have other classes.
     """
 
     def __init__(self, preset: str, only: str | None, complete: bool):
@@ -96,6 +96,7 @@ class Request:
             )
         for study in self.preset.studies.values():
             published_of(study.paper and Path(paper_file(study.paper)))
+        refuse_unlike_data(self.preset)
         self.settings = ["--config", f"preset={name}", f"preset_file={self.file}"]
         self.settings += [f"only={only}"] if only else []
         self.settings += ["complete=1"] if complete else []

@@ -146,7 +146,11 @@ def reproduce(*words: str) -> tuple[subprocess.CompletedProcess, float]:
 
 @pytest.mark.parametrize(
     ("key", "value", "named"),
-    [(f"{UNET}.patch", 4, "patch"), (f"{PLANE}.paper", "nsgv", "config/published/nsgv.yaml")],
+    [
+        (f"{UNET}.patch", 4, "patch"),
+        (f"{PLANE}.paper", "nsgv", "config/published/nsgv.yaml"),
+        (f"{IMAGES}.networks.classifier.net.classes", 9, "networks.classifier.net.classes is 9"),
+    ],
 )
 def test_the_driver_refuses_a_preset_at_once(tmp_path, key, value, named):
     file = tmp_path / "bad.yaml"
