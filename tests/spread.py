@@ -18,6 +18,7 @@ TOGETHER = {
         "tests/config/test_refused.py",
         "tests/test_crate.py",
         "tests/test_security.py",
+        "tests/report/test_page.py",
         "tests/engine/test_code.py",
         "tests/workflow/test_intact.py",
     ),

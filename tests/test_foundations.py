@@ -126,6 +126,7 @@ ORDER = [
     "train",
     "sample",
     "stages",
+    "estimator",
     "ops",
     "cli",
 ]

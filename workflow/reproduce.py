@@ -77,7 +77,7 @@ class Request:
         only: a study of it, None for all.
         complete: whether pools and the like, which no archive kept, are built again too.
         settings: all of that, as the workflow is told.
-        log, page: Snakemake's log, and the HTML report.
+        log, technical, page: Snakemake's log, its own report, and ours.
 
     Raises:
         NsgfError: there is no such preset, it is not possible, it has another's name, nothing is
@@ -101,7 +101,9 @@ class Request:
         self.settings += [f"only={only}"] if only else []
         self.settings += ["complete=1"] if complete else []
         self.log = Path(f"logs/{name}/snakemake.log")
-        self.page = Path(f"results/{name}/report{f'-{only}' if only else ''}.html")
+        part = f"-{only}" if only else ""
+        self.technical = Path(f"results/{name}/technical{part}.html")
+        self.page = Path(f"results/{name}/report{part}.html")
 
 
 def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
@@ -135,7 +137,7 @@ def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
         if ended.done:
             write_json(Path(f"results/{request.preset.name}/timings/run.json"), cost)
             timeline.run(request.file)
-        made = snakemake_run.report(request.page, wanted, request.settings, request.log)
+        made = snakemake_run.report(request.technical, wanted, request.settings, request.log)
         if request.complete and not request.only:
             _make_outputs(request.preset.name)
     _tell(request, ended.done, made, cost)
@@ -175,13 +177,21 @@ def _tell(request: Request, done: int, reported: bool, cost: dict) -> None:
     elif done:
         busy = 100 * cost["busy_fraction"]
         print(f"{took} peak memory {cost['peak_rss_mb']:.0f} MB, cores busy {busy:.0f} %")
+    from nsgf.ops.page import run as page  # loads numpy, as what follows does
+
+    line = None
+    if request.only is None:
+        from nsgf.ops.audit.run import glance
+
+        line = glance(request.preset, request.file)
+    if done or reported or not request.page.exists():
+        page.write(request.page, request.preset, request.only, line)
+        print(f"\n{page.summary(request.page, request.preset, request.only)}\n")
     for study in request.preset.studies if request.only is None else [request.only]:
         print(f"  {study}  results/{name}/tables/{study}.md")
     print(f"  report  {request.page}")
-    if request.only is None:
-        from nsgf.ops.audit.run import glance  # loads numpy
-
-        print(glance(request.preset, request.file))
+    if line:
+        print(line)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,12 @@ def _preset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", required=True, help="a name in config/, or a YAML or JSON file")
 
 
+def _named(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "preset", nargs="?", default="quick", help="a name in config/, or a file (default: quick)"
+    )
+
+
 def _make(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", help="artefacts, by their paths from here")
     parser.add_argument("--job", help="all that a job of the preset makes")
@@ -100,6 +106,23 @@ def _watch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="for a run to begin")
 
 
+def _new(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="of the preset and of the data set")
+    parser.add_argument(
+        "--data", type=Path, required=True, help=".npy, .csv, .parquet, or a folder of PNGs"
+    )
+    parser.add_argument("--test", type=float, default=0.2, help="share held out (default: 0.2)")
+    parser.add_argument(
+        "--scale",
+        default="auto",
+        help="standardise each coordinate, or by one number, or none (default: auto)",
+    )
+    parser.add_argument(
+        "--columns", type=lambda text: tuple(text.split(",")), default=(), help="of a table: a,b,c"
+    )
+    parser.add_argument("--force", action="store_true", help="replace a preset of that name")
+
+
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("sinkhorn", "accuracy", "random"), help="what to measure")
     parser.add_argument("--json", type=Path, help="where to write the rows")
@@ -133,6 +156,9 @@ COMMANDS: dict[str, tuple[str, str, Setup]] = {
     "crate": ("nsgf.ops.crate.run", "export a finished run as an RO-Crate", _crate),
     "badge": ("nsgf.ops.badge", "write the page that reviewers of an artefact ask for", _preset),
     "bench": ("nsgf.ops.bench.run", "measure ours and others side by side", _bench),
+    "report": ("nsgf.ops.page.run", "write the report of a finished run as one page", _named),
+    "show": ("nsgf.ops.show", "show the verdicts and tables of a run", _named),
+    "new": ("nsgf.ops.new.run", "write a preset for points of your own", _new),
     "schema": ("nsgf.ops.schema", "write the JSON schema of presets", _schema),
 }
 

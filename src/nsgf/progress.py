@@ -14,6 +14,7 @@ def bar(total: int, what: str, done: int = 0) -> tqdm:
         desc=what,
         file=sys.stderr,
         dynamic_ncols=live,
+        delay=1 if live else 0,
         mininterval=0.2 if live else 10,
         maxinterval=0.2 if live else 10,
     )

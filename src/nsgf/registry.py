@@ -16,6 +16,17 @@ from nsgf.errors import NsgfError
 
 
 @dataclass(frozen=True)
+class Cloud:
+    """Points of one's own (nsgf.data.cloud): the SHA-256 of their file, how many they are, and
+    names of their coordinates, if they have any."""
+
+    sha256: str
+    train: int
+    test: int
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A source law, a target law and the shape of one point.
 
@@ -30,10 +41,11 @@ class Dataset:
     source: str = "gaussian"
     flip: bool = False  # mirror training images at random
     files: tuple[str, ...] = ()
+    cloud: Cloud | None = None  # a preset's own points, which its one file holds
 
     @property
     def is_image(self) -> bool:
-        return len(self.shape) == 3
+        return len(self.shape) == 3 and not self.cloud
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -131,8 +143,8 @@ STUDIES = {
 class Figure:
     """A kind of figure: the module with its `draw`, and what it is drawn from.
 
-    `reads`: paths, or neighbours, of cells; targets; table. `shows`: plane or images where it draws
-    no other points. `axes`: whether it is drawn over two settings that vary, x and y.
+    `reads`: paths, or neighbours, of cells; targets; table. `shows`: what alone it can draw: plane,
+    images, vectors or pixels. `axes`: whether it is over two settings that vary, x and y.
     """
 
     module: str
@@ -148,6 +160,9 @@ FIGURES = {
     "trajectories": Figure("nsgf.report.trajectories", shows="images"),
     "neighbours": Figure("nsgf.report.neighbours", reads="neighbours", shows="images"),
     "targets": Figure("nsgf.report.targets", reads="targets"),
+    "marginals": Figure("nsgf.report.marginals", shows="vectors"),
+    "projection": Figure("nsgf.report.projection", shows="vectors"),
+    "samples": Figure("nsgf.report.samples", shows="pixels"),
     "heatmap": Figure("nsgf.report.heatmap", reads="table", axes=True),
 }
 
@@ -156,6 +171,7 @@ NETS = {
     "mlp": "nsgf.nets.mlp",
     "unet": "nsgf.nets.unet",
     "phase_cnn": "nsgf.nets.phase",
+    "phase_mlp": "nsgf.nets.phase_mlp",
     "classifier": "nsgf.nets.classifier",
 }
 BACKENDS = {
@@ -212,6 +228,19 @@ def _add(name: str, entries: Mapping) -> None:
             raise NsgfError(
                 f"the registry has two entries '{key}' in {name}", "give one of them another name"
             )
+
+
+def add_cloud(name: str, entry: Dataset) -> None:
+    """Add the data set of a preset; it may take the place of another preset's.
+
+    Raises:
+        NsgfError: a data set of the project has that name.
+    """
+    if name in DATASETS and not DATASETS[name].cloud:
+        raise NsgfError(
+            f"the project has a data set '{name}' of its own", "give yours another name"
+        )
+    DATASETS[name] = entry
 
 
 MOST_NAMED = 40  # of known names in a message

@@ -106,9 +106,10 @@ def test_an_unknown_metric_of_a_kind_names_the_nearest(quick):
         (["studies", "table3", "shards"], {"sample": 5}, "5 jobs, but 4 batches of 250"),
         (["studies", "table3", "shards"], {"features": 9}, "9 jobs, but 8 batches of 128"),
         (["studies", "table1", "shards"], {"features": 2}, "other data sets have no features"),
+        (["studies", "table3", "sampling", "n_samples"], 5, "too few for metrics.neighbours"),
         (["figures", "figure3", "nfe"], 100, "is not one of"),
         (["figures", "figure3", "nfe"], None, "shows nothing: give nfe, one of [10]"),
-        (["figures", "figure3", "kind"], "phases", "shows images"),
+        (["figures", "figure3", "kind"], "phases", "shows image sets"),
         (["figures", "figure3", "kind"], "pahts", "unknown kind of figure 'pahts'; did you mean"),
         (["figures", "figure3", "kind"], "heatmap", "x is None, none of what study"),
     ],
@@ -135,6 +136,16 @@ def test_broken_yaml_is_one_message(tmp_path):
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(NsgfError, match="not valid YAML"):
         load(tmp_path / "a.yaml", Preset)
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    """YAML takes the last of them, silently."""
+    text = (
+        Path("config/quick.yaml").read_text().replace("      fm: {}", "      fm: {}\n      fm: {}")
+    )
+    (tmp_path / "quick.yaml").write_text(text)
+    with pytest.raises(NsgfError, match=r"key 'fm' stands twice.*line \d+"):
+        load(tmp_path / "quick.yaml", Preset)
 
 
 def test_a_classifier_that_is_not_trained_cannot_measure(quick):

@@ -126,16 +126,6 @@ def test_one_mistake_is_one_message_and_no_dag(tmp_path, monkeypatch, base, key,
     assert str(caught.value).count("\n  mend") == 1
 
 
-def test_a_key_that_stands_twice_is_refused(tmp_path):
-    file = tmp_path / "bad.yaml"
-    file.write_text("studies:\n  table1:\n    methods:\n      fm: {}\n      fm: {nfe: 3}\n")
-    with pytest.raises(NsgfError, match=r"key 'fm' is there twice\n.*line 4"):
-        load(file, Preset)
-    file.write_text("a: &a {x: 1}\nb: {<<: *a, x: 2}\n")
-    with pytest.raises(NsgfError, match="unknown key 'b'"):  # to merge and to differ is YAML's way
-        load(file, Preset)
-
-
 def reproduce(*words: str) -> tuple[subprocess.CompletedProcess, float]:
     """What `make reproduce` calls, and the seconds that it took."""
     begun = time.monotonic()

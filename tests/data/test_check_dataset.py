@@ -66,10 +66,20 @@ def test_every_2d_set_of_ours_is_fit(capsys):
         assert [line.split()[1] for line in out.splitlines()[:-1]] == ["ok"] * 4
 
 
+@pytest.mark.parametrize("d", [1, 5, 50])
+def test_a_law_of_any_dimension_is_fit(monkeypatch, capsys, d):
+    monkeypatch.setitem(synthetic.SAMPLERS, "moons", lambda n, g: 3 * g.normal(n, d) + 1)
+    monkeypatch.setitem(registry.DATASETS, "mine", registry.Dataset("m", (d,), "moons"))
+    code, out, _ = check(capsys, "mine")
+    assert code == 0, out
+    assert f"float32 (n, {d})" in out
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"shape": (3,)}, "neither (2,) nor"),
+        ({"shape": (3,)}, "float32 of shape (n, 3)"),
+        ({"shape": (3, 3)}, "neither (d,) nor"),
         ({"label": " "}, "the label is empty"),
         ({"source": "gausian"}, "unknown 2-D law 'gausian'"),
     ],

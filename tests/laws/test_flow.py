@@ -124,3 +124,16 @@ def test_every_step_tells_its_iterations():
     flow = sinkhorn_flow(x, cloud(16, 9) + 1, 0.5, 0.3, 3)
     assert len(flow.iterations) == 3
     assert all(count > 1 for count in flow.iterations)
+
+
+def test_arrays_are_welcome_where_tensors_are():
+    x, y = clouds(torch.float32, d=3)
+    arrays = x.numpy(), y.numpy()
+    assert torch.equal(velocity(*arrays, 0.5).v, velocity(x, y, 0.5).v)
+    assert sinkhorn_divergence(*arrays, 0.5) == sinkhorn_divergence(x, y, 0.5)
+    assert torch.equal(
+        sinkhorn_flow(*arrays, 0.5, 0.3, 2).end, sinkhorn_flow(x, y, 0.5, 0.3, 2).end
+    )
+    assert squared_w2(*arrays) == squared_w2(x, y)
+    with pytest.raises(NsgfError, match="no array of numbers"):
+        velocity([["a"]], [["b"]], 0.5)

@@ -369,7 +369,7 @@ def test_a_damaged_input_is_named(stated, preset):
     ("kind", "changes", "says"),
     [
         ("paths", {"study": "table3", "datasets": ["mnist"], "nfe": None}, "2-D points"),
-        ("phases", {"study": "table1", "datasets": ["moons"], "nfe": STEPS}, "shows images"),
+        ("phases", {"study": "table1", "datasets": ["moons"], "nfe": STEPS}, "shows image sets"),
         ("panels", {"nfe": 50}, "nfe 50 is not one of"),
         ("heatmap", {"x": "flow.tol"}, "x is 'flow.tol', none of what study 'sweep' varies"),
         ("heatmap", {"study": "table1"}, "none of what study 'table1' varies"),

@@ -19,7 +19,6 @@ from nsgf.config.study import Study
 from nsgf.metrics.interval import Interval
 from nsgf.report import finding, render, tables
 from nsgf.report.verdict import Print, claim, separated, verdict
-from nsgf.stages.table import _heading
 from nsgf.studies.images import claims as of_images
 from nsgf.studies.planar import claims as of_points
 
@@ -258,19 +257,3 @@ def test_the_readme_says_what_is_published_and_nothing_else():
     for manifest in publish.FOLDER.glob("*/MANIFEST.json"):
         for name, digest in json.loads(manifest.read_text())["files"].items():
             assert sha256_file(manifest.parent / name) == digest
-
-
-@pytest.mark.parametrize(
-    ("metric", "samples", "says"),
-    [
-        ("fid", 10000, "MNIST: FID, 10k generated against the test set - "),
-        ("fid", 1000, "MNIST: fid, 1,000 samples - "),
-        ("fd_classifier", 10000, "MNIST: fd_classifier, 10,000 samples - "),
-    ],
-)
-def test_a_heading_says_what_is_there_and_not_what_the_paper_has(metric, samples, says):
-    ours = {"dataset": "mnist", "metric": metric, "n_samples": samples, "mean": 2.0}
-    not_run = {"dataset": "mnist", "metric": "fid", "n_samples": None, "mean": None}
-    printed = PUBLISHED.tables["table3"]
-    assert _heading(pd.DataFrame([ours, not_run]), printed) == says
-    assert _heading(pd.DataFrame([ours]), None) == ""

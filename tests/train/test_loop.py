@@ -72,6 +72,16 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, monkeypatch, capsys, changes
     assert curve_csv(resumed.progress) == curve_csv(whole.progress)
 
 
+def test_a_loss_that_is_not_finite_stops_a_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(straight, "straight_objective", lambda pairs: lambda net, *_: _nan(net))
+    with pytest.raises(NsgfError, match=r"test diverges: at step 7, lr 0\.01, its loss is nan"):
+        run(tmp_path)
+
+
+def _nan(net: nn.Module) -> torch.Tensor:
+    return net(ONES, ONES[:, 0]).sum() * float("nan")
+
+
 def test_a_checkpoint_of_another_purpose_is_not_taken_up(tmp_path, monkeypatch, capsys):
     """A test of the folder alone would not do: a folder can be copied, or named by an old key."""
     killed(monkeypatch, tmp_path)

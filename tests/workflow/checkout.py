@@ -72,7 +72,8 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
             "omega": 0.25,
         }
         study.pop("shards", None)  # a few samples are one batch
-        study["targets"] |= {"problems": 2, "scalings": [0.5, 0.8]}
+        if study.get("targets"):
+            study["targets"] |= {"problems": 2, "scalings": [0.5, 0.8]}
         study["metrics"] |= TINY_METRICS[study["kind"]]
     return whole
 
@@ -214,7 +215,7 @@ class Checkout:
         files = [p for p in self.results.rglob("*") if p.is_file()]
         files = [p for p in files if provenance or not p.name.endswith(".prov.json")]
         named = {str(p.relative_to(self.results)): p for p in files}
-        skipped = ("timings/", "report.html")
+        skipped = ("timings/", "report.html", "technical.html")
         return {n: p.read_bytes() for n, p in named.items() if not n.startswith(skipped)}
 
     def provenance(self, path: Path) -> dict:

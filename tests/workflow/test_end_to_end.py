@@ -89,9 +89,13 @@ def test_parts_of_sets_leave_their_provenance_only(undisturbed):
 
 
 def test_the_report_needs_no_network(undisturbed):
-    page = (undisturbed.results / "report.html").read_text()
-    assert "Neural Sinkhorn Gradient Flow" in page
-    assert foreign(page) == []
+    ours, technical = (
+        (undisturbed.results / f"{name}.html").read_text() for name in ("report", "technical")
+    )
+    assert "Neural Sinkhorn Gradient Flow" in technical
+    assert "Clouds on their way" in ours
+    assert 'href="technical.html"' in ours
+    assert foreign(technical) == foreign(ours) == []
 
 
 def test_a_second_run_does_nothing_and_says_so(undisturbed):

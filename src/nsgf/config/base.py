@@ -72,6 +72,18 @@ def load(path: Path, model: type[ModelType]) -> ModelType:
     return parse(read_yaml(path), model, str(path))
 
 
+class Loader(yaml.SafeLoader):
+    """Safe, and refuses a key that stands twice in a mapping, of which YAML takes the last."""
+
+    def construct_mapping(self, node, deep=False):
+        """A mapping, as SafeLoader makes it."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((k for n, k in enumerate(keys) if k in keys[:n] and k != "<<"), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"key '{twice}' stands twice{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> object:
     """The value in a YAML or JSON file.
 
@@ -79,7 +91,7 @@ def read_yaml(path: Path) -> object:
         NsgfError: the file is missing or is not YAML.
     """
     try:
-        return yaml.load(Path(path).read_text(), _Loader)
+        return yaml.load(Path(path).read_text(), Loader)
     except OSError as error:
         there = sorted(p.stem for p in Path(path).parent.glob("*.yaml"))
         raise NsgfError(
@@ -90,20 +102,6 @@ def read_yaml(path: Path) -> object:
         raise NsgfError(
             f"'{path}' is not valid YAML: {error}", "mend the line that it names"
         ) from error
-
-
-class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):
-    """Refuses a key that stands twice in a mapping, of which YAML's own would drop one."""
-
-    def construct_mapping(self, node, deep=False):
-        """The mapping; keys that it merges in (`<<`) may stand in it again."""
-        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        for key, _ in node.value:
-            if keys.count(key.value) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key.value}' is there twice", key.start_mark
-                )
-        return super().construct_mapping(node, deep)
 
 
 def parse(value: object, model: type[ModelType], where: str) -> ModelType:

@@ -2,13 +2,22 @@
 
 from pydantic import Field, model_validator
 
-from nsgf.config.base import Model
+from nsgf.config.base import Model, part
 from nsgf.config.cells import Cell, cells
+from nsgf.config.data import OwnData
 from nsgf.config.figure import Figure
 from nsgf.config.metrics import Judging
 from nsgf.config.study import Name, Study
+from nsgf.errors import NsgfError
 from nsgf.numerics import Mode
-from nsgf.registry import DATASETS, FIGURES
+from nsgf.registry import DATASETS, FIGURES, add_cloud
+
+SHOWN = {  # by what a kind of figure shows: in words, and whether a data set is such
+    "images": ("image sets", lambda spec: spec.is_image),
+    "plane": ("2-D points", lambda spec: spec.shape == (2,)),
+    "vectors": ("points that are no image set", lambda spec: not spec.is_image),
+    "pixels": ("pictures of one's own", lambda spec: len(spec.shape) == 3 and spec.cloud),
+}
 
 
 class Preset(Model):
@@ -21,10 +30,24 @@ class Preset(Model):
     """What differs from the paper's settings, one sentence each; empty for `paper`."""
     seed: int = Field(ge=0)
     """Root of all random streams."""
+    data: dict[Name, OwnData] = Field(default_factory=dict)
+    """Data sets of one's own; `nsgf new` makes them."""
     studies: dict[Name, Study] = Field(min_length=1)
     judging: Judging = Judging()
     figures: dict[Name, Figure] = Field(default_factory=dict)
     """By file name: figure3 is Figure 3 of the paper."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_data(cls, values):
+        """Let studies and figures find the preset's own data sets by their names."""
+        own = values.get("data") if isinstance(values, dict) else None
+        for name, entry in own.items() if isinstance(own, dict) else ():
+            try:
+                add_cloud(name, part(entry, OwnData, f"data.{name}").dataset)
+            except NsgfError as error:
+                raise ValueError(f"data.{name}: {error.what}; {error.mend}") from error
+        return values
 
     @property
     def numerics(self) -> Mode:
@@ -63,10 +86,11 @@ class Preset(Model):
         if kind.axes:
             _check_axes(name, figure, study)
         for dataset in figure.datasets if kind.shows else ():
-            images = kind.shows == "images"
-            if not (DATASETS[dataset].is_image if images else DATASETS[dataset].shape == (2,)):
-                shows = "images" if images else "2-D points"
-                raise ValueError(f"figures.{name}: kind '{figure.kind}' shows {shows}")
+            words, fits = SHOWN[kind.shows]
+            if not fits(DATASETS[dataset]):
+                raise ValueError(
+                    f"figures.{name}: kind '{figure.kind}' shows {words}, not '{dataset}'"
+                )
         if kind.reads == "table":
             return
         known = sorted({c.nfe for c in cells(study) if c.nfe})

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nsgf.data import synthetic
+from nsgf.data import cloud, synthetic
 from nsgf.data.arrays import load, to_unit
 from nsgf.registry import DATASETS, Dataset, lookup
 from nsgf.rng import Stream, stream
@@ -49,6 +49,9 @@ class Problem(Protocol):
     def to(self, device: torch.device) -> "Problem":
         """The problem with its data on a device, for streams there: what they draw stays there."""
 
+    def in_units(self, x: Tensor) -> Tensor:
+        """Points (..., d) as they are published, in data units."""
+
 
 class PlanarProblem:
     """Laws of vectors; every draw is fresh."""
@@ -77,9 +80,97 @@ class PlanarProblem:
     def to(self, device: torch.device) -> "PlanarProblem":
         return self
 
+    def in_units(self, x: Tensor) -> Tensor:
+        return x
+
+    def standard(self, x: Tensor) -> Tensor:
+        """Points in data units (..., d) as flows see them."""
+        return x
+
+    def start(self, x0: Tensor) -> Tensor:
+        """Starting points (n, d) of one's own as flows see them."""
+        return x0
+
+    def test(self, n: int, numbers: Stream) -> Tensor:
+        """`n` points that nothing has learnt from, as flows see them."""
+        return self.target(n, numbers)
+
     def target_iid(self, n: int, numbers: Stream) -> Tensor:
         """`n` independent draws of the target law."""
         return synthetic.sample_iid(self._spec.target, n, numbers)
+
+
+class CloudProblem:
+    """N(0, I), or points of one's own, to a cloud of points, which are drawn with replacement.
+
+    Args:
+        points: of the cloud, in data units. source: starting points (m, *shape), in data units.
+    """
+
+    def __init__(self, points: cloud.Cloud, source: np.ndarray | None = None):
+        self.shape = points.shape
+        self._mean, self._scale = (
+            torch.from_numpy(np.array(a)).flatten() for a in (points.mean, points.scale)
+        )
+        known = {"train": points.train, "test": points.test, "source": source}
+        self._points = {
+            name: self.standard(torch.from_numpy(np.array(x, np.float32)).flatten(1))
+            for name, x in known.items()
+            if x is not None
+        }
+
+    def source(self, n: int, numbers: Stream) -> Tensor:
+        if "source" not in self._points:
+            return numbers.normal(n, math.prod(self.shape))
+        return self._drawn("source", n, numbers)
+
+    def target(self, n: int, numbers: Stream) -> Tensor:
+        return self._drawn("train", n, numbers)
+
+    def minibatch(self, n: int, seed: int, *names: object) -> Minibatch:
+        numbers = stream(seed, *names)
+        y = self.target(n, numbers)
+        return Minibatch(self.source(n, numbers), y)
+
+    def to(self, device: torch.device) -> "CloudProblem":
+        there = copy.copy(self)
+        there._mean, there._scale = self._mean.to(device), self._scale.to(device)
+        there._points = {name: x.to(device) for name, x in self._points.items()}
+        return there
+
+    def in_units(self, x: Tensor) -> Tensor:
+        return x * self._scale.to(x.device) + self._mean.to(x.device)
+
+    def standard(self, x: Tensor) -> Tensor:
+        """Points in data units (..., d) as flows see them."""
+        return (x - self._mean) / self._scale
+
+    def start(self, x0: Tensor) -> Tensor:
+        """Starting points (n, d) of one's own as flows see them."""
+        return self.standard(x0) if "source" in self._points else x0
+
+    def kept(self) -> dict[str, np.ndarray]:
+        """What samples need: mean, scale and starting points of one's own (m, *shape)."""
+        found = {"mean": self._mean, "scale": self._scale}
+        if "source" in self._points:
+            found["source"] = self.in_units(self._points["source"])
+        return {n: x.unflatten(-1, self.shape).cpu().numpy() for n, x in found.items()}
+
+    def test(self, n: int, numbers: Stream) -> Tensor:
+        """`n` of the points that are held out, each at most once."""
+        return self._some("test", n, numbers)
+
+    def target_iid(self, n: int, numbers: Stream) -> Tensor:
+        """`n` of the training points, each at most once while there are enough."""
+        return self._some("train", n, numbers)
+
+    def _drawn(self, name: str, n: int, numbers: Stream) -> Tensor:
+        x = self._points[name]
+        return x[numbers.integers(len(x), n)]
+
+    def _some(self, name: str, n: int, numbers: Stream) -> Tensor:
+        x = self._points[name]
+        return x[numbers.permutation(len(x))[torch.arange(n, device=x.device) % len(x)]]
 
 
 class ImageProblem:
@@ -119,6 +210,9 @@ class ImageProblem:
     def pixels(self, device: torch.device) -> Tensor:
         """All training images in a device's memory, uint8 (N, c, h, w)."""
         return self._resident[0] if self._resident else torch.tensor(self._images, device=device)
+
+    def in_units(self, x: Tensor) -> Tensor:
+        return x
 
     def minibatch(self, n: int, seed: int, *names: object) -> Minibatch:
         chosen = self._choose(n, stream(seed, *names))
@@ -166,6 +260,8 @@ def open_problem(name: str, data: Path | None) -> Problem:
     spec = lookup(DATASETS, name, "data set")
     if spec.is_image:
         return ImageProblem(spec, Path(data) / spec.target)
+    if spec.cloud:
+        return CloudProblem(cloud.read(Path(spec.files[0]), spec.cloud.sha256))
     return PlanarProblem(spec)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from nsgf.errors import NsgfError
 from nsgf.flows.gram import gram_flow
 from nsgf.ot.newton import loops_for
-from nsgf.ot.sinkhorn import DEFAULT_BACKEND, checked, self_cost, velocity
+from nsgf.ot.sinkhorn import DEFAULT_BACKEND, checked, self_cost, tensors, velocity
 
 GRAM_FROM = 512  # dimensions from which inner products are cheaper than points
 
@@ -76,6 +76,7 @@ def sinkhorn_flow(
         raise NsgfError(
             f"backend '{backend}' gives no plan to follow in Gram space", "leave through_gram out"
         )
+    x0, y = tensors(x0, y)
     if through_gram is None:
         through_gram = backend == DEFAULT_BACKEND and x0.shape[-1] >= GRAM_FROM
     flow = _through_gram if through_gram else _directly

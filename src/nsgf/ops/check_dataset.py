@@ -18,11 +18,11 @@ from nsgf import numerics
 from nsgf.config.compute import Compute
 from nsgf.config.pool import Flow, Pool, PoolStage
 from nsgf.data import arrays, images
-from nsgf.data.problem import open_problem
-from nsgf.data.synthetic import sample
+from nsgf.data.problem import PlanarProblem, open_problem
 from nsgf.engine.make import Files
 from nsgf.errors import NsgfError
 from nsgf.flows.pool import open_pool
+from nsgf.flows.scale import blur_for
 from nsgf.registry import DATASETS, Dataset, lookup
 from nsgf.rng import stream
 from nsgf.stages import build_pool
@@ -31,7 +31,6 @@ from nsgf.stages.build_pool import shard_files
 N, SEED = 512, 0  # points that a law is judged by, and the stream that draws them
 # Root mean square distance from the mean for which blur and step_size of the presets make sense.
 SPREADS = (0.05, 50.0)
-BLUR = {True: 1.0, False: 0.5}  # of the presets, for image sets and for 2-D laws
 
 
 def run(name: str, data: Path, registry: Path | None = None) -> None:
@@ -69,9 +68,9 @@ def _checks(
         yield "bytes", partial(_bytes, *files)
         yield "labels", partial(_labels, *files)
     else:
-        yield "entry", partial(_planar_entry, spec)
-        yield "source", partial(_law, spec.source)
-        yield "target", partial(_law, spec.target)
+        yield "entry", partial(_law_entry, spec)
+        yield "source", partial(_law, spec, "source")
+        yield "target", partial(_law, spec, "target")
     yield "flow", partial(_pool, name, spec.is_image, data, folder)
 
 
@@ -94,21 +93,22 @@ def _labelled(spec: Dataset) -> str:
     return f"label '{spec.label}'"
 
 
-# ------------------------------------------------------------------------------- 2-D laws
+# ----------------------------------------------------------------------------------- laws
 
 
-def _planar_entry(spec: Dataset) -> str:
-    what = f"shape {spec.shape} is neither (2,) nor (channels, height, width)"
-    _demand(spec.shape == (2,), what, "write (2,) for a 2-D law")
+def _law_entry(spec: Dataset) -> str:
+    what = f"shape {spec.shape} is neither (d,) nor (channels, height, width)"
+    _demand(len(spec.shape) == 1 and spec.shape[0] > 0, what, "write (d,) for a law of d numbers")
     return f"{_labelled(spec)}, {spec.source} to {spec.target}"
 
 
-def _law(law: str) -> str:
+def _law(spec: Dataset, side: str) -> str:
     """Demands on a law's sampler: form, streams and scale."""
 
     def draw(k: int, n: int = N) -> Tensor:
-        return sample(law, n, stream(SEED, "check-dataset", k))
+        return getattr(PlanarProblem(spec), side)(n, stream(SEED, "check-dataset", k))
 
+    law, (d,) = getattr(spec, side), spec.shape
     mend = f"correct the sampler of '{law}'"
     drawn = f"{mend}: draw from the stream that it is given, and from nothing else"
     for n in (1, 7, N):
@@ -116,8 +116,8 @@ def _law(law: str) -> str:
         form = (
             f"{points.dtype} {tuple(points.shape)}" if isinstance(points, Tensor) else type(points)
         )
-        fits = form == f"torch.float32 ({n}, 2)"
-        _demand(fits, f"{n} points are {form}", f"{mend}: float32 of shape (n, 2)")
+        fits = form == f"torch.float32 ({n}, {d})"
+        _demand(fits, f"{n} points are {form}", f"{mend}: float32 of shape (n, {d})")
     _demand(bool(points.isfinite().all()), "some points are not finite", mend)
     _demand(torch.equal(points, draw(0)), "the same random stream gives other points", drawn)
     alike = torch.equal(points, draw(1))
@@ -128,7 +128,7 @@ def _law(law: str) -> str:
         f"its spread is {spread:.3g}, outside {SPREADS[0]:g} to {SPREADS[1]:g}",
         "scale the points; flow.blur of the presets is 0.5 in the same units",
     )
-    return f"float32 (n, 2), spread {spread:.2f}"
+    return f"float32 (n, {d}), spread {spread:.2f}"
 
 
 # ------------------------------------------------------------------------------ image sets
@@ -171,9 +171,10 @@ def _labels(name: str, folder: Path, registry: Path) -> str:
 
 def _pool(name: str, is_image: bool, data: Path, folder: Path) -> str:
     """Build the smallest pool, which must descend, and read rows of it back."""
-    storage = "coefficients" if is_image else "points"
+    storage, problem = "coefficients" if is_image else "points", open_problem(name, data)
+    blur = blur_for(problem.target(N, stream(SEED, "blur")))
     settings = PoolStage(
-        flow=Flow(steps=3, step_size=0.3, blur=BLUR[is_image]),
+        flow=Flow(steps=3, step_size=0.3, blur=blur),
         pool=Pool(batch_size=64, batches=2, storage=storage),
         seed=SEED,
         compute=Compute(device="cpu", numerics=numerics.asked()),
@@ -183,7 +184,7 @@ def _pool(name: str, is_image: bool, data: Path, folder: Path) -> str:
     files = Files({"data": held}, outputs, folder)
     with contextlib.redirect_stderr(io.StringIO()):  # its bar would break the lines of checks
         build_pool.make(settings, {"dataset": name, "seed": SEED, "shard": 0}, files)
-    drawn = open_pool([folder / "pool"], open_problem(name, data)).draw(32, stream(SEED, "rows"))
+    drawn = open_pool([folder / "pool"], problem).draw(32, stream(SEED, "rows"))
     finite = bool(drawn.x.isfinite().all() and drawn.v.isfinite().all())
     _demand(finite, "a pool made from it holds points that are not finite", "mend the sampler")
     return "a small Sinkhorn flow descends; its pool can be read"

@@ -68,7 +68,7 @@ def velocity(
     """Steepest-descent velocity of S(., y) at every particle (NSGF, Eq. 13).
 
     Args:
-        x: particles, (n, d) or (B, n, d), data units, float32 or float64.
+        x: particles, (n, d) or (B, n, d), data units, float32 or float64; an array will do.
         y: target samples, (m, d) or (B, m, d).
         blur: square root of the entropic regularisation, data units, > 0.
         tol: largest accepted `error`; a backend of fixed effort ignores it and comes back flagged
@@ -84,6 +84,7 @@ def velocity(
         NotConverged: the error's bound stayed above tol.
         NsgfError: shapes or dtypes do not fit, or a value lies outside its range.
     """
+    x, y = tensors(x, y)
     x_batch, y_batch = checked(x, y, blur, tol)
     solver = _backend(backend)
     if start is not None and start.shape != (len(x_batch), y_batch.shape[-2]):
@@ -196,6 +197,7 @@ def self_cost(
     Raises:
         NotConverged, NsgfError: as `velocity`.
     """
+    (y,) = tensors(y)
     batch, _ = checked(y, y, blur, tol)
     effort = {"fine": first_goal(tol, batch), "scaling": scaling, "backend": backend}
     within = _backend(backend).within(batch, blur, **effort)
@@ -233,6 +235,18 @@ def _demand_finite(values: Tensor) -> None:
 
 def _backend(name: str) -> ModuleType:
     return module_of(lookup(BACKENDS, name, "Sinkhorn backend"))
+
+
+def tensors(*points) -> list[Tensor]:
+    """Points as tensors, without a copy where that is possible.
+
+    Raises:
+        NsgfError: they are neither tensors nor arrays of numbers.
+    """
+    try:
+        return [torch.as_tensor(x) for x in points]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise NsgfError(f"points are no array of numbers: {error}", "give float arrays") from error
 
 
 def checked(x: Tensor, y: Tensor, blur: float, tol: float) -> tuple[Tensor, Tensor]:

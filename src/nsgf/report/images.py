@@ -28,8 +28,15 @@ class Block:
 
 def states(panel: Panel, points: Mapping[str, np.ndarray]) -> list[Row]:
     """Rows of states (m, d) of a panel's images, by their labels."""
-    shape = DATASETS[panel.dataset].shape
-    return [(label, as_images(state, shape)) for label, state in points.items()]
+    return [(label, pixels(panel.dataset, state)) for label, state in points.items()]
+
+
+def pixels(dataset: str, points: np.ndarray) -> np.ndarray:
+    """Points (n, d) of a data set of pictures as grey levels, uint8 (n, c, h, w)."""
+    spec = DATASETS[dataset]
+    if spec.cloud:  # in the units of their files, which are grey levels
+        return points.round().clip(0, 255).astype(np.uint8).reshape(-1, *spec.shape)
+    return as_images(points, spec.shape)
 
 
 def strip(images: np.ndarray) -> np.ndarray:

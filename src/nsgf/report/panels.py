@@ -1,4 +1,5 @@
-"""Figures 4 and 7: the generated cloud at five times, on [-6, 6]^2, with the target law behind.
+"""Figures 4 and 7: the generated cloud at five times, on [-6, 6]^2 (points of
+one's own: where they lie), with the target law behind.
 
 A row for each method and a block of rows for each data set.
 """
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 
 from nsgf.config.figure import Figure, FigureStage
 from nsgf.registry import DATASETS
+from nsgf.report.paths import window
 from nsgf.report.planar import dots, frame, target_points
 from nsgf.report.source import Panel, state_at
 from nsgf.report.style import SMALL, Drawing, Sheet, method_colour
@@ -42,11 +44,14 @@ def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Draw
 
 def _draw_row(sheet: Sheet, top: float, seed: int, panel: Panel, last: bool) -> None:
     target = target_points(seed, panel.dataset)
+    own = bool(DATASETS[panel.dataset].cloud)
+    limits = window([panel], target) if own else (HALF,)
     for j, fraction in enumerate(FRACTIONS):
         axes = sheet.axes(LEFT + j * (SIZE + GAP), top, SIZE, SIZE)
         dots(axes, target, FAINT, 2.5, zorder=1)
         dots(axes, state_at(panel, fraction), method_colour(panel.cell.method), 3, zorder=2)
-        frame(axes, HALF)
+        frame(axes, *limits)
         style = {"labelsize": SMALL - 1.5, "length": 2, "width": 0.5, "pad": 1.5}
         axes.tick_params(bottom=last, left=j == 0, **style)
-        axes.set(xticks=TICKS if last else [], yticks=TICKS if j == 0 else [])
+        if not own:
+            axes.set(xticks=TICKS if last else [], yticks=TICKS if j == 0 else [])

@@ -1,4 +1,4 @@
-"""What figures of 2-D data sets share: draws of the target law, and frames for points."""
+"""What figures of points share: draws of the target law, and frames for points."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,10 @@ N_TARGET = 1024
 
 
 def target_points(seed: int, dataset: str) -> np.ndarray:
-    """Draws of a data set's target law, (1024, 2); the same in every figure of a settings."""
-    numbers = stream(seed, "figure target", dataset)
-    return open_problem(dataset, None).target(N_TARGET, numbers).numpy()
+    """Draws of a data set's target law, (1024, d), data units; the same in all figures of a run."""
+    problem = open_problem(dataset, None)
+    drawn = problem.target(N_TARGET, stream(seed, "figure target", dataset))
+    return problem.in_units(drawn).numpy()
 
 
 def frame(axes: Axes, half: float, centre: Sequence[float] = (0, 0)) -> None:

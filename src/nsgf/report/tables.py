@@ -34,6 +34,7 @@ COLUMNS = [
     "verdict",
 ]
 NOT_RUN = "not run"
+ONE_TRAINING = "interval over sampling seeds of one training"
 NOTHING_PRINTED = PrintedTable(
     title="", metric="", protocol=None, why="", n_samples=0, tolerance=1, values=()
 )
@@ -116,7 +117,7 @@ def _row(name: str, cell: Cell, group: pd.DataFrame, confidence: float) -> dict:
     """What was measured of a cell by one metric on one data set."""
     interval, first = interval_of(group, "value", confidence), group.iloc[0]
     one_training = group["seed"].nunique() == 1
-    aside = "; interval over sampling seeds of one training" if one_training else ""
+    aside = f"; {ONE_TRAINING}" if one_training else ""
     return {
         "table": name,
         "method": cell.name,

@@ -72,7 +72,7 @@ def integrate_adaptive(field: Field, x: Tensor, start: Tensor, tolerance: float)
     hardest sample. `start` is (n,), `tolerance` relative and absolute, data units.
 
     Raises:
-        NsgfError: the field is so steep that no step meets the tolerance.
+        NsgfError: no step is short enough.
     """
     from torchdiffeq import odeint
 
@@ -84,11 +84,10 @@ def integrate_adaptive(field: Field, x: Tensor, start: Tensor, tolerance: float)
     ends = torch.tensor([0.0, 1.0], dtype=x.dtype, device=x.device)
     try:
         return odeint(on_shared_clock, x, ends, rtol=tolerance, atol=tolerance, method="dopri5")[-1]
-    except AssertionError as error:  # how torchdiffeq says so
+    except AssertionError as error:  # torchdiffeq's word for it
         raise NsgfError(
-            f"dopri5 cannot follow the network's field to a tolerance of {tolerance:g}: {error}",
-            "see whether the network's learning curve fell; else raise sampling.tolerance, or take"
-            " sampling.solver euler",
+            f"dopri5 finds no step short enough ({error}): the field is too steep, or not finite",
+            "look at the learning curve; train longer or with a smaller lr, or take solver euler",
         ) from error
 
 

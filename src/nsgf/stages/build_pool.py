@@ -47,15 +47,20 @@ def modules_of(settings: PoolStage) -> tuple[str, ...]:
 
 def make(settings: PoolStage, unit, files) -> dict:
     """Build one shard (dataset, seed, shard)."""
+    from nsgf.data.problem import problem_from
+
+    return build(settings, unit, files, problem_from(unit["dataset"], files.inputs.get("data")))
+
+
+def build(settings: PoolStage, unit, files, problem) -> dict:
+    """Build a shard of a problem's pool, as `make`."""
     import shutil
 
     from nsgf.artifact import atomic
-    from nsgf.data.problem import problem_from
     from nsgf.device import set_up
     from nsgf.flows.pool import batches_of_shard
 
     device, storage = set_up(settings.compute), STORAGES[settings.pool.storage]
-    problem = problem_from(unit["dataset"], files.inputs.get("data"))
     lookup(BACKENDS, settings.flow.backend, "backend")
     form = module_of(storage.module)
     mine = batches_of_shard(settings.pool.batches, settings.pool.shards, unit["shard"])

@@ -64,21 +64,38 @@ def _task(branch: Branch, placed: Placed, unit, ends, shards: int = 1) -> Task:
 
 def make(settings: SampleStage, unit, files) -> dict:
     """Draw one set (dataset, seed, sample), or one part of it (shard)."""
+    from nsgf.data.problem import problem_from
+    from nsgf.sample.files import write_part, write_set
+
+    problem = problem_from(unit["dataset"], files.inputs.get("data"))
+    drawn, device = draw(settings, unit, files, problem)
+    if settings.shards > 1:
+        write_part(files.outputs["samples"], drawn)
+        return {"device": device}
+    return {"device": device} | write_set(files.outputs["samples"], [drawn])
+
+
+def draw(settings: SampleStage, unit, files, problem, x0=None):
+    """Samples of a problem as a Batch in data units, and the name of their device.
+
+    `x0` (n, d) are starting points, by default the set's own.
+
+    Raises:
+        NsgfError: they left the range of float32.
+    """
     import math
+    from dataclasses import replace
 
     import torch
 
     from nsgf.artifact import read_json
-    from nsgf.data.problem import problem_from
     from nsgf.device import as_computed, set_up
     from nsgf.nets.build import load
     from nsgf.progress import bar
-    from nsgf.sample.files import write_part, write_set
     from nsgf.sample.run import Task as Drawing
     from nsgf.sample.run import draw_all
 
     device, method = set_up(settings.compute), METHODS[settings.method]
-    problem = problem_from(unit["dataset"], files.inputs.get("data"))
     nfe = settings.nfe
     if "spent" in files.inputs:  # another method's mean NFE, rounded up
         nfe = math.ceil(read_json(files.inputs["spent"])["nfe"] - 1e-9)
@@ -87,22 +104,21 @@ def make(settings: SampleStage, unit, files) -> dict:
         name: {n: as_computed(net, settings.compute) for n, net in load(path, device).items()}
         for name, path in models.items()
     }
-    x0 = _starts(settings, unit, problem, device)
+    x0 = _starts(settings, unit, problem, device) if x0 is None else x0.to(device)
     what = f"{settings.method} {','.join(f'{k}={v}' for k, v in unit.items())}"
     with bar(len(x0), what) as progress, torch.no_grad():
-        draw = module_of(method.sampler).draw
         task = Drawing(networks, settings, nfe)
-        drawn = draw_all(draw, task, x0, files.state, what, progress.update)
+        drawn = draw_all(
+            module_of(method.sampler).draw, task, x0, files.state, what, progress.update
+        )
     if not bool(torch.isfinite(drawn.x).all()):
         raise NsgfError(
             "sampling left the range of float32",
             "train longer or with a smaller lr; look at the learning curves beside the networks",
             networks=", ".join(str(p) for p in models.values()),
         )
-    if settings.shards > 1:
-        write_part(files.outputs["samples"], drawn)
-        return {"device": str(device)}
-    return {"device": str(device)} | write_set(files.outputs["samples"], [drawn])
+    path = problem.in_units(drawn.path) if len(drawn.path) else drawn.path
+    return replace(drawn, x=problem.in_units(drawn.x), path=path), str(device)
 
 
 def _starts(settings: SampleStage, unit, problem, device):
@@ -116,4 +132,4 @@ def _starts(settings: SampleStage, unit, problem, device):
     # Always drawn whole: the numbers of a part depend on all that stand before them.
     names = ("sample", unit["dataset"], unit["seed"], unit["sample"])
     numbers = stream(settings.seed, *names, device=device)
-    return problem.source(n, numbers)[rows]
+    return problem.to(device).source(n, numbers)[rows]

@@ -93,27 +93,20 @@ def _page_of_study(settings: TableStage, inputs):
     ]
     found = form.table(name, measured, published, study, settings.judging.confidence)
     shown = form.display(found, tables.labels_of(study, published))
-    heading = _heading(found, published.tables.get(name))
+    if not study.paper:
+        shown = shown.drop(columns=["published", "verdict"], errors="ignore")
+    printed = published.tables.get(name)
+    heading = f"{_heading(printed, found)} - " if printed else ""
     title = f"{name.replace('table', 'Table ')}: {heading}{settings.title}"
     references = dict(zip(study.datasets, map(read_json, inputs["references"]), strict=True))
     return Page(title, _notes(settings, published, measured, references), found, shown)
 
 
-def _heading(found, printed) -> str:
-    """The printed table's title where ours has its metric of as many samples; else what ours has.
-
-    Args:
-        found: the table.
-        printed: the paper's, None for a study of none.
-    """
-    ours = found[found["mean"].notna()]
-    if printed is None or ours.empty:
-        return ""
-    if ((ours["metric"] == printed.metric) & (ours["n_samples"] == printed.n_samples)).any():
-        return f"{printed.title} - "
-    data = ", ".join(DATASETS[d].label for d in ours["dataset"].unique())
-    counts = " or ".join(f"{n:,.0f}" for n in sorted(ours["n_samples"].unique()))
-    return f"{data}: {', '.join(ours['metric'].unique())}, {counts} samples - "
+def _heading(printed, found) -> str:
+    """The printed table's title; where nothing of ours is measured like it, that is said."""
+    run = found[found["mean"].notna()]
+    alike = run["metric"].isin(printed.metrics()) & run["n_samples"].eq(printed.n_samples)
+    return printed.title if alike.any() else f"other measures than in print ({printed.title})"
 
 
 def _notes(settings: TableStage, published, measured, references) -> list[str]:

@@ -66,16 +66,22 @@ def _pool_files(pool: str, source, unit) -> tuple[str, ...]:
 
 def make(settings: TrainStage, unit, files) -> dict:
     """Train one network (dataset, seed); its learning curve goes beside it."""
+    from nsgf.data.problem import problem_from
+
+    return learn(settings, unit, files, problem_from(unit["dataset"], files.inputs.get("data")))
+
+
+def learn(settings: TrainStage, unit, files, problem) -> dict:
+    """Train a network of a problem, as `make`; whatever `unit` holds tells trainings apart."""
     from nsgf.artifact import write_text
     from nsgf.config.base import deciding
-    from nsgf.data.problem import problem_from
     from nsgf.device import set_up
     from nsgf.nets.build import load, save
     from nsgf.train.learner import Lesson, learner_of
     from nsgf.train.loop import curve_csv, train
 
     device, training, name = set_up(settings.compute), settings.training, settings.network
-    problem = problem_from(unit["dataset"], files.inputs.get("data")).to(device)
+    problem = problem.to(device)
     lesson = Lesson(
         problem=problem,
         pool=_open_pool(settings, unit, problem, files.inputs.get("pool"), device),

@@ -32,6 +32,12 @@ def check(study) -> None:
         raise ValueError(f"data set '{images[0]}' has images: write kind: images")
     if study.shards.features > 1:
         raise ValueError("shards.features is for images; other data sets have no features")
+    for name, cloud in ((d, DATASETS[d].cloud) for d in study.datasets):
+        if cloud and study.metrics.n_test > min(cloud.train, cloud.test):
+            raise ValueError(
+                f"metrics.n_test: {study.metrics.n_test} test points, but '{name}' has"
+                f" {cloud.test} that are held out and {cloud.train} others"
+            )
 
 
 KIND = Kind(

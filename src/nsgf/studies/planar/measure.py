@@ -9,16 +9,18 @@ import torch
 
 from nsgf.artifact import read_json, read_kept_json, read_npy, write_json
 from nsgf.config.metrics import EvaluateStage, ReferenceStage
-from nsgf.data.problem import PlanarProblem, problem_from
+from nsgf.data.problem import CloudProblem, PlanarProblem, problem_from
 from nsgf.metrics.wasserstein import Measured, distances, floors, measure
 from nsgf.progress import bar
 from nsgf.rng import stream
 
 
-def points_of_test(settings: ReferenceStage, problem: PlanarProblem, dataset: str, of: tuple):
+def points_of_test(
+    settings: ReferenceStage, problem: PlanarProblem | CloudProblem, dataset: str, of: tuple
+) -> torch.Tensor:
     """Test points of the set of samples `of` (seed, sample), (n_test, d)."""
     numbers = stream(settings.seed, "test", dataset, *of)
-    return problem.target(settings.metrics.n_test, numbers)
+    return problem.test(settings.metrics.n_test, numbers)
 
 
 def reference(settings: ReferenceStage, unit, files) -> None:
@@ -54,4 +56,5 @@ class Instrument:
         test = points_of_test(self._settings, self._problem, self._dataset, of)
         floor = self._floors[f"{of[0]}-{of[1]}"]["floors"]
         names = self._settings.metrics.names(of[1])
-        return measure(torch.from_numpy(read_npy(source)), test, floor, names), {}
+        samples = self._problem.standard(torch.from_numpy(read_npy(source)))
+        return measure(samples, test, floor, names), {}

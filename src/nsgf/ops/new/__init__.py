@@ -1,0 +1,1 @@
+"""`nsgf new`: a preset for points of one's own."""

@@ -1,0 +1,168 @@
+"""What a report says: verdicts, tables, figures, cost and facts of a run, read from its files."""
+
+import base64
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from nsgf.artifact import read_json, readable, sidecar
+from nsgf.config.preset import Preset
+from nsgf.config.published import published_of
+from nsgf.engine.dag import Outline, jobs
+from nsgf.layout import Layout, paper_file
+from nsgf.ops.page.arrange import Column, Grid, Row, grids, sentences
+from nsgf.ops.text import duration
+from nsgf.ops.timing import timing
+from nsgf.registry import DATASETS
+from nsgf.report import tables
+
+SHORT = ("w2_squared", "geomloss")  # metrics that stand in the long table alone
+WORDS = {  # verdicts on claims, as a stranger reads them
+    "reproduced": "supported here",
+    "not_reproduced": "contradicted here",
+    "inconclusive": "open",
+}
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """A study's table in the paper's arrangement, and the long one behind it.
+
+    Attributes:
+        name, title: of the study. notes: that concern it. grids: a metric each.
+        long: the table as `nsgf.report.tables.display` has it.
+    """
+
+    name: str
+    title: str
+    notes: list[str]
+    grids: list[Grid]
+    long: pd.DataFrame
+    labels: dict[str, str]
+
+    @property
+    def has_print(self) -> bool:
+        """Whether a printed number stands anywhere."""
+        return any(grid.has_print for grid in self.grids)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the first metric says of each data set."""
+        return sentences(self.grids[0], self.label, place) if self.grids else []
+
+    def label(self, row: Row) -> str:
+        """A row's name, with what varies."""
+        name = self.labels.get(row.method, row.method)
+        return f"{name} ({row.varied})" if row.varied else name
+
+
+def place(column: Column) -> str:
+    """A column in words."""
+    dataset, nfe = column
+    label = DATASETS[dataset].label
+    return label if nfe is None else f"{label}, {nfe} steps"
+
+
+class Contents:
+    """The files of a run, or of what was published of one, as a report reads them.
+
+    Args:
+        preset: of the run. root: its folder. only: one study, or None for all.
+
+    Raises (as its parts are read):
+        NsgfError: a file is damaged.
+    """
+
+    def __init__(self, preset: Preset, root: Path, only: str | None = None):
+        self.preset, self.root, self.only = preset, root, only
+        self._layout = Layout(str(root))
+
+    @cached_property
+    def studies(self) -> list[StudyTable]:
+        """Tables that are there."""
+        names = [self.only] if self.only else list(self.preset.studies)
+        there = [n for n in names if Path(self._layout.table(n)).is_file()]
+        return [self._study(name) for name in there]
+
+    def _study(self, name: str) -> StudyTable:
+        study, file = self.preset.studies[name], Path(self._layout.table(name))
+        published = published_of(Path(paper_file(study.paper)) if study.paper else None)
+        labels = tables.labels_of(study, published)
+        with readable(f"table '{file}'"):
+            found = pd.read_csv(file)
+            found["verdict"] = found["verdict"].fillna("")
+            long = tables.display(found, labels)
+            arranged = grids(found)
+        if not study.paper:
+            long = long.drop(columns=["published", "verdict"])
+        main = [g for g in arranged if g.metric not in SHORT] or arranged
+        lines = file.with_suffix(".md").read_text().splitlines()
+        notes = [line[2:] for line in lines if line.startswith("- ")]
+        own = [n for n in notes if n not in self.preset.reduced]
+        title = lines[0].removeprefix("# ") if lines else name
+        title = title.removesuffix(self.preset.title).rstrip(" -:") or name
+        return StudyTable(name, title, own, main, long, labels)
+
+    @cached_property
+    def claims(self) -> list[dict[str, str]]:
+        """Claims with their verdicts in words and the evidence."""
+        file = Path(self._layout.claims())
+        if not file.is_file():
+            return []
+        with readable(f"claims '{file}'"), file.open(newline="") as lines:
+            rows = list(csv.DictReader(lines))
+            return [row | {"word": WORDS.get(row["verdict"], row["verdict"])} for row in rows]
+
+    def figures(self) -> Iterator[dict[str, str]]:
+        """Figures as data URIs, with the path of the PDF from the page."""
+        for name, figure in self.preset.figures.items():
+            file = Path(self._layout.figure(name, "png"))
+            if not file.is_file() or (self.only and figure.study != self.only):
+                continue
+            sets = ", ".join(DATASETS[d].label for d in figure.datasets)
+            picture = base64.b64encode(file.read_bytes()).decode()
+            number = name.removeprefix("figure")
+            title = f"Figure {number}: {figure.kind}" if number.isdigit() else name
+            yield {
+                "title": title,
+                "words": sets,
+                "source": f"data:image/png;base64,{picture}",
+                "pdf": f"figures/{name}.pdf",
+            }
+
+    def clouds(self) -> list[dict]:
+        """What the player shows; nothing where samples are not there."""
+        from nsgf.ops.page.clouds import clouds
+
+        return clouds(Outline(self.preset))
+
+    def cost(self) -> list[tuple[str, int, str]]:
+        """Seconds by stage: its name, jobs, and their time one after the other."""
+        taken: dict[str, list[float]] = {}
+        for job in jobs(self.preset):
+            if known := timing(self.preset.name, job.name):
+                taken.setdefault(job.stage, []).append(known.seconds)
+        return [(stage, len(s), duration(sum(s))) for stage, s in taken.items()]
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Seed, commit, numerics, machine and versions, by a table's provenance."""
+        known = next(
+            (p for s in self.studies if (p := sidecar(Path(self._layout.table(s.name)))).is_file()),
+            None,
+        )
+        found = [("preset", self.preset.name), ("seed", str(self.preset.seed))]
+        body = read_json(known) if known else {}
+        for name in ("commit", "numerics", "machine", "versions"):
+            if value := body.get(name):
+                found.append((name, _words(value)))
+        return found
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v}" for k, v in value.items() if v)
+    return str(value)

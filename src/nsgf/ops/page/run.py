@@ -1,0 +1,68 @@
+"""`nsgf report`: the report of a finished run, as one page that needs no network."""
+
+from pathlib import Path
+
+from nsgf.artifact import write_text
+from nsgf.config.base import load
+from nsgf.config.preset import Preset
+from nsgf.errors import NsgfError
+from nsgf.ops.audit.run import glance
+from nsgf.ops.page.arrange import number
+from nsgf.ops.page.contents import Contents, place
+
+HERE = Path(__file__).parent
+
+
+def run(preset: Path) -> None:
+    """Write results/<preset>/report.html.
+
+    Raises:
+        NsgfError: there is no run of the preset, or a file of it is damaged.
+    """
+    whole = load(preset, Preset)
+    root = Path(f"results/{whole.name}")
+    if not root.is_dir():
+        raise NsgfError(f"there is no '{root}'", f"make reproduce PRESET={whole.name}")
+    page = root / "report.html"
+    write(page, whole, None, glance(whole, preset))
+    print(page)
+
+
+def summary(page: Path, preset: Preset, only: str | None) -> str:
+    """What a run says, in a few lines: verdicts on claims, and each table's sentences."""
+    contents = Contents(preset, page.parent, only)
+    lines = [f"{claim['word']:<18} {claim['text']}" for claim in contents.claims]
+    lines += [line for study in contents.studies for line in study.sentences]
+    return "\n".join(lines)
+
+
+def write(page: Path, preset: Preset, only: str | None, verdict: str | None) -> None:
+    """Write the page of a run, or of one study of it.
+
+    Args:
+        verdict: of the audit, in a line; None where it was not asked.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,  # names and titles are a user's
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    contents = Contents(preset, page.parent, only)
+    technical = page.with_name(page.name.replace("report", "technical"))
+    text = environment.get_template("page.html").render(
+        title=preset.title,
+        verdict=verdict,
+        contents=contents,
+        figures=list(contents.figures()),
+        clouds=contents.clouds(),
+        place=place,
+        number=number,
+        style=(HERE / "page.css").read_text(),
+        player=(HERE / "player.js").read_text(),
+        technical=technical.name if technical.exists() else None,
+    )
+    write_text(page, text)
