@@ -15,6 +15,7 @@ TOGETHER = {
     "kit": ("tests/gpu/test_kit.py",),
     "paper": ("tests/workflow/test_paper.py",),
     "small": (
+        "tests/config/test_refused.py",
         "tests/test_crate.py",
         "tests/test_security.py",
         "tests/report/test_page.py",

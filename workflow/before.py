@@ -5,19 +5,26 @@ one that was altered openly would be a newer input, and good results would be ma
 """
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
 
 from nsgf.artifact import read_json, sidecar
+from nsgf.config.base import read_yaml
+from nsgf.config.preset import Preset
 from nsgf.engine.digests import Digests, altered, damaged
 from nsgf.engine.lineage import in_order
 from nsgf.engine.state import locked
 from nsgf.engine.task import Job, Task
 from nsgf.errors import NsgfError
+from nsgf.ops.plan.forecast import JobForecast
+from nsgf.ops.text import size
 from nsgf.ops.watch.state import LOCK
+from nsgf.registry import DATASETS
 
+REGISTRY = Path("config/datasets.yaml")  # of image sets
 SNAKEMAKES = Path(".snakemake/locks")
 
 
@@ -77,6 +84,49 @@ def _is_stale(task: Task) -> bool:
     accounts = [read_json(p) for p in map(sidecar, task.artefacts) if p.is_file()]
     wanted = [task.stage, task.config, task.code]
     return any([made.get(k) for k in ("stage", "config", "code")] != wanted for made in accounts)
+
+
+def refuse_unlike_data(preset: Preset) -> None:
+    """Refuse a classifier that has fewer classes than an image set of its study.
+
+    Raises:
+        NsgfError: there is one.
+    """
+    known = read_yaml(REGISTRY)["datasets"]
+    for study, settings in preset.studies.items():
+        for name, training in settings.networks.items():
+            mine = getattr(training.net, "classes", None)
+            for target in (DATASETS[d].target for d in settings.datasets) if mine else ():
+                if target in known and mine < known[target]["classes"]:
+                    there = known[target]["classes"]
+                    raise NsgfError(
+                        f"studies.{study}.networks.{name}.net.classes is {mine}, but '{target}' has"
+                        f" {there} classes",
+                        f"write classes: {there}",
+                    )
+
+
+def warn_of_scarcity(planned: Sequence[JobForecast]) -> None:
+    """A line where a job needs more memory, or all need more disk, than this machine has.
+
+    A forecast may be wrong, and another's files may go: the run goes on.
+    """
+    memory, free = psutil.virtual_memory().total, shutil.disk_usage(".").free
+    most = max(planned, key=lambda p: p.memory_mb)
+    if 1e6 * most.memory_mb > memory:
+        needs = f"{size(1e6 * most.memory_mb)} of memory, and this machine has {size(memory)}"
+        print(f"Warning: job {most.job.name} needs about {needs}: take smaller batches", flush=True)
+    asking = max(planned, key=lambda p: p.job.resources.mem_mb)
+    if 1e6 * (asked := asking.job.resources.mem_mb) > memory:
+        job = f"studies.{asking.job.study}: a job of stage {asking.job.stage}"
+        print(
+            f"Warning: {job} asks for {asked} MB (resources, mem_mb) of {size(memory)}: it runs"
+            " alone",
+            flush=True,
+        )
+    if (wanted := sum(p.disk_bytes for p in planned)) > free:
+        needs = f"{size(wanted)} of disk, and {size(free)} are free here"
+        print(f"Warning: the run needs about {needs}: free some, or run ONLY a study", flush=True)
 
 
 def holes(every: Sequence[Job]) -> list[str]:

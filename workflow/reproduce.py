@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import snakemake_run
-from before import holes, only_run, refuse_damaged
+from before import holes, only_run, refuse_damaged, refuse_unlike_data, warn_of_scarcity
 from failures import explain
 from where import Where
 
@@ -23,10 +23,12 @@ from nsgf.artifact import write_json
 from nsgf.config.base import load, read_yaml
 from nsgf.config.find import preset_file
 from nsgf.config.preset import Preset
+from nsgf.config.published import published_of
 from nsgf.engine.dag import jobs, targets
 from nsgf.engine.lineage import needed
 from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
+from nsgf.layout import paper_file
 from nsgf.ops import timeline
 from nsgf.ops.audit.dvc import PIPELINE, outputs
 from nsgf.ops.plan.forecast import any_forecast
@@ -78,7 +80,8 @@ class Request:
         log, technical, page: Snakemake's log, its own report, and ours.
 
     Raises:
-        NsgfError: there is no such preset, it is not possible, or it has another's name.
+        NsgfError: there is no such preset, it is not possible, it has another's name, nothing is
+            here of its paper, or its data sets have other classes.
     """
 
     def __init__(self, preset: str, only: str | None, complete: bool):
@@ -91,6 +94,9 @@ class Request:
                 " folder",
                 f"write `name: {self.file.stem}`",
             )
+        for study in self.preset.studies.values():
+            published_of(study.paper and Path(paper_file(study.paper)))
+        refuse_unlike_data(self.preset)
         self.settings = ["--config", f"preset={name}", f"preset_file={self.file}"]
         self.settings += [f"only={only}"] if only else []
         self.settings += ["complete=1"] if complete else []
@@ -115,8 +121,10 @@ def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
         every = jobs(request.preset)
         asked = needed(every, targets(request.preset, request.only, request.complete))
         refuse_damaged(asked)
-        if not (where.slurm or all(Path(p).exists() for job in asked for p in job.kept)):
-            any_forecast(request.preset, local=True)  # here, where one sees what it measures
+        left = {job.name for job in asked if not all(Path(p).exists() for p in job.kept)}
+        if left and not where.slurm:
+            planned = any_forecast(request.preset, local=True)  # where one sees what it measures
+            warn_of_scarcity([job for job in planned if job.job.name in left])
         with where:
             ended = _run_jobs(asked if request.complete else [], words, request.log)
         if ended.code:

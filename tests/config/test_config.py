@@ -106,7 +106,7 @@ def test_an_unknown_metric_of_a_kind_names_the_nearest(quick):
         (["studies", "table3", "shards"], {"sample": 5}, "5 jobs, but 4 batches of 250"),
         (["studies", "table3", "shards"], {"features": 9}, "9 jobs, but 8 batches of 128"),
         (["studies", "table1", "shards"], {"features": 2}, "other data sets have no features"),
-        (["studies", "table3", "sampling", "n_samples"], 5, "mean over 10 parts"),
+        (["studies", "table3", "sampling", "n_samples"], 5, "too few for metrics.neighbours"),
         (["figures", "figure3", "nfe"], 100, "is not one of"),
         (["figures", "figure3", "nfe"], None, "shows nothing: give nfe, one of [10]"),
         (["figures", "figure3", "kind"], "phases", "shows image sets"),

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -109,3 +110,25 @@ def test_a_sound_run_passes_at_once(small, tmp_path, monkeypatch, refuse):
     begun = time.monotonic()
     refuse(every)
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("about", "says"),
+    [
+        ({}, []),
+        ({"memory_mb": 1e9}, ["Warning: job moons-train-fm needs about 1000000.0 GB of memory"]),
+        ({"disk_bytes": 1e18}, ["Warning: the run needs about 1000000000.0 GB of disk"]),
+        ({"mem_mb": 10**9}, ["Warning: studies.table1: a job of stage train asks for 1000000000"]),
+    ],
+)
+def test_what_this_machine_has_not_is_said_before_a_run(monkeypatch, capsys, about, says):
+    monkeypatch.syspath_prepend(ROOT / "workflow")
+    from before import warn_of_scarcity
+
+    asks = SimpleNamespace(mem_mb=about.get("mem_mb", 1))
+    job = SimpleNamespace(name="moons-train-fm", study="table1", stage="train", resources=asks)
+    amounts = {key: about.get(key, 1.0) for key in ("memory_mb", "disk_bytes")}
+    warn_of_scarcity([SimpleNamespace(job=job, **amounts)])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(says)
+    assert all(line.startswith(said) for line, said in zip(lines, says, strict=True))

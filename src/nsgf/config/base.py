@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from nsgf.errors import NsgfError
 
@@ -18,6 +18,25 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_no_truths(cls, values):
+        """Refuse `on` or `yes` for a number, which YAML reads as true and pydantic as 1."""
+        for name, field in cls.model_fields.items() if isinstance(values, dict) else ():
+            kinds = {field.annotation, *typing.get_args(field.annotation)}
+            if isinstance(values.get(name), bool) and kinds & {int, float}:
+                raise ValueError(f"{name} is a number, not {values[name]}")
+        return values
+
+
+def _no_twice(values: tuple) -> tuple:
+    if twice := [v for v in values if values.count(v) > 1]:
+        raise ValueError(f"{twice[0]!r} is listed twice")
+    return values
+
+
+NO_TWICE = AfterValidator(_no_twice)  # of a field, as `Annotated[tuple[int, ...], NO_TWICE]`
 
 
 class Idle:

@@ -1,8 +1,10 @@
 """What a figure shows, and what tables, figures and claims are given."""
 
+from typing import Annotated
+
 from pydantic import Field, field_validator
 
-from nsgf.config.base import Model
+from nsgf.config.base import NO_TWICE, Model
 from nsgf.config.cells import known
 from nsgf.config.metrics import Judging
 from nsgf.config.study import Study
@@ -17,8 +19,8 @@ class Figure(Model):
     """Its name in nsgf.registry, FIGURES."""
     study: str | None = None
     """The study whose cells are shown; null for kind targets, which shows data sets of any."""
-    datasets: tuple[str, ...] = Field(min_length=1)
-    methods: tuple[str, ...] = ()
+    datasets: Annotated[tuple[str, ...], NO_TWICE] = Field(min_length=1)
+    methods: Annotated[tuple[str, ...], NO_TWICE] = ()
     """Rows of the study that are shown; all where empty."""
     nfe: int | None = None
     """Evaluations a sample of the methods shown, count; null for two-phase methods."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nsgf.config.base import Model
+from nsgf.config.base import NO_TWICE, Model
 from nsgf.config.compute import Compute
 
 SOLVERS = ("geomloss", "newton")  # whose targets are held against exact velocities
@@ -56,7 +56,7 @@ class Targets(Model):
 
     problems: int = Field(default=8, ge=1)
     """Minibatch problems, count; intervals are over them."""
-    scalings: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+    scalings: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], NO_TWICE] = Field(
         default=(0.80, 0.85, 0.95), min_length=1
     )
     """GeomLoss's scalings that are measured, fractions in (0, 1); the paper names these three."""

@@ -61,6 +61,9 @@ class Preset(Model):
             raise ValueError("a study cannot be called 'targets': that is another table's name")
         for name, figure in self.figures.items():
             kind = FIGURES[figure.kind]
+            for key in () if kind.axes else ("x", "y", "metric"):
+                if getattr(figure, key) is not None:
+                    raise ValueError(f"figures.{name}: kind '{figure.kind}' takes no {key}")
             check = self._check_targets if kind.reads == "targets" else self._check_figure
             check(name, figure, kind)
         return self

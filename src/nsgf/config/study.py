@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SerializeAsAny, WithJsonSchema, model_validator
 
-from nsgf.config.base import Idle, Model, part
+from nsgf.config.base import NO_TWICE, Idle, Model, part
 from nsgf.config.cells import Case, Cell, Value, cells, known
 from nsgf.config.compute import Compute, Resources
 from nsgf.config.pool import Flow, Pool, Targets, Trajectories
@@ -28,7 +28,7 @@ class Study(Model):
     paper: Name | None = None
     """Whose printed numbers stand beside ours: config/published/<paper>.yaml, the table called like
     this study."""
-    datasets: tuple[str, ...] = Field(min_length=1)
+    datasets: Annotated[tuple[str, ...], NO_TWICE] = Field(min_length=1)
     """Data sets, by their names in nsgf.registry."""
     methods: dict[Name, Case | tuple[Case, ...]] = Field(min_length=1)
     """Rows of the table: a name (a method's in nsgf.registry, or `method:` says that) to settings
@@ -40,7 +40,7 @@ class Study(Model):
     """Independent trainings of every network, count."""
     sample_seeds: int = Field(default=1, ge=1)
     """Independent sets of samples of every training, count."""
-    nfe: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    nfe: Annotated[tuple[Annotated[int, Field(ge=1)], ...], NO_TWICE] = ()
     """Network evaluations a sample of methods that take a fixed number, counts."""
     flow: Flow | None = None
     """The Sinkhorn flow of methods that learn from a trajectory pool."""
@@ -75,8 +75,6 @@ class Study(Model):
 
     @model_validator(mode="after")
     def _is_possible(self):
-        if twice := [d for d in self.datasets if self.datasets.count(d) > 1]:
-            raise ValueError(f"datasets: '{twice[0]}' is listed twice")
         shapes = {known(DATASETS, name, "data set").shape for name in self.datasets}
         for name in self.networks:
             known(NETWORKS, name, "network")

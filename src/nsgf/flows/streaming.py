@@ -9,6 +9,7 @@ import torch
 
 from nsgf.config.pool import PoolStage
 from nsgf.data.problem import Problem
+from nsgf.errors import NotConverged
 from nsgf.flows.minibatch import minibatches, trajectories
 from nsgf.flows.pool import Draw, draw_indices
 from nsgf.rng import Stream
@@ -50,7 +51,13 @@ class StreamingPool:
         for i in range(0, len(missing), GROUP):
             group = missing[i : i + GROUP]
             ends = minibatches(self._problem, self._stage, self._unit, group)
-            flow = trajectories(self._stage, ends)
+            try:
+                flow = trajectories(self._stage, ends)
+            except NotConverged as trouble:
+                raise NotConverged(
+                    f"minibatches {group[0]} to {group[-1]} of {self._unit}: {trouble.what}",
+                    "raise flow.tol or flow.blur",
+                ) from trouble
             for j, b in enumerate(group):
                 # A view would keep the whole group alive until its last minibatch leaves.
                 self._held[b] = (flow.x[:, j].cpu().clone(), flow.v[:, j].cpu().clone())

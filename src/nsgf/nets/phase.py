@@ -1,6 +1,8 @@
 """The phase-transition time predictor of NSGF++: how far along the straight path is an image?"""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from nsgf.config.net import NetModel
 
@@ -10,8 +12,17 @@ class Config(NetModel):
 
     ROLE = "time"
     kind: Literal["phase_cnn"] = "phase_cnn"
-    channels: tuple[int, ...] = (32, 64, 128, 256)
+    channels: tuple[Annotated[int, Field(ge=1)], ...] = Field((32, 64, 128, 256), min_length=1)
     """Output channels of each convolution."""
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Square images that are left with a pixel after a halving for each of `channels`."""
+        super().check(shape)
+        if shape[1] != shape[2] or shape[2] < 2 ** len(self.channels):
+            raise ValueError(
+                f"{len(self.channels)} channels halve the image as often: images of {shape[1:]} are"
+                " too small, or not square"
+            )
 
 
 def build(config: Config, shape: tuple[int, int, int]):

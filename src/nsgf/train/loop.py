@@ -4,24 +4,23 @@ Each step draws from its own random stream, so a resumed run needs no generator 
 holds the learner's state and the curve so far, and the run continues bit for bit.
 """
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from nsgf.artifact import sha256_json
+from nsgf.artifact import sha256_json, write_text
 from nsgf.config.train import Training
 from nsgf.engine.state import keep, read_kept
 from nsgf.errors import NsgfError
 from nsgf.progress import bar
 from nsgf.rng import stream
+from nsgf.train.divergence import trouble
 from nsgf.train.learner import Learner
 
 CHECKPOINT = "checkpoint.pt"
-BLOWN = 1e3  # times the first step's loss: no training comes back from there
-SHOWN = 5  # lines of the curve that a message shows
+CURVE = "curve.csv"  # of a training that was stopped
 
 
 @dataclass
@@ -32,38 +31,31 @@ class Progress:
         step: steps done. resumed_at: where a killed run was taken up, 0 for nowhere.
         curve: lines of the learning curve: the step, and its columns.
         since: columns of the steps since the last line.
-        first: loss of the first step, from the first line on; None where there is no loss.
+        start: loss of the first step, None where there is none.
     """
 
     step: int = 0
     resumed_at: int = 0
     curve: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     since: dict[str, list[Tensor | float]] = field(default_factory=dict)
-    first: float | None = None
+    start: float | None = None
 
     def add(self, columns: dict[str, Tensor | float]) -> None:
         """Count a step."""
+        if self.step == 0 and "loss" in columns:
+            self.start = float(columns["loss"])
         self.step += 1
         for name, value in columns.items():
             self.since.setdefault(name, []).append(value)
 
     def draw_line(self) -> None:
         """A line of the curve over the steps since the last one."""
-        if not self.curve and "loss" in self.since:
-            self.first = float(self.since["loss"][0])
         line = {
             name: float(torch.stack(v).mean()) if isinstance(v[-1], Tensor) else float(v[-1])
             for name, v in self.since.items()
         }
         self.curve.append((self.step, line))
         self.since = {}
-
-    @property
-    def has_diverged(self) -> bool:
-        """Whether the last line has a number that is not finite, or a loss far above the first."""
-        last = self.curve[-1][1]
-        too_high = self.first is not None and last.get("loss", 0) > BLOWN * self.first
-        return too_high or not all(map(math.isfinite, last.values()))
 
 
 def train(
@@ -87,7 +79,7 @@ def train(
         what: title of the progress bar.
 
     Raises:
-        NsgfError: it diverges; the message holds the curve's last lines.
+        NsgfError: it diverges; the curve is in `state` then.
     """
     checkpoint, key = state / CHECKPOINT, sha256_json(purpose)
     run = _restored(learner, checkpoint, key, training)
@@ -100,14 +92,24 @@ def train(
             progress.update()
             if run.step % training.log_every == 0 or run.step == training.iterations:
                 run.draw_line()
-                if run.has_diverged:
-                    raise _diverged(run, training, what)
+                _refuse_divergence(run, training, what, state)
                 if loss := next(iter(run.curve[-1][1].values()), None):
                     progress.set_postfix(loss=f"{loss:.4g}", refresh=False)
             if run.step % training.checkpoint_every == 0:
                 _save(learner, run, checkpoint, key)
     learner.finish()
     return run
+
+
+def _refuse_divergence(run: Progress, training: Training, what: str, state: Path) -> None:
+    ended = run.step == training.iterations
+    if wrong := trouble(run.curve, run.start, training.batch_size, ended):
+        write_text(state / CURVE, curve_csv(run))
+        raise NsgfError(
+            f"the training of {what} diverges: at step {run.step}, lr {training.lr:g}, {wrong}",
+            "give the network a lower lr, a warmup or a clip, or see whether its data are right",
+            curve=state / CURVE,
+        )
 
 
 def curve_csv(run: Progress) -> str:
@@ -120,22 +122,10 @@ def curve_csv(run: Progress) -> str:
     return "\n".join([",".join(["step", *columns]), *rows, ""])
 
 
-def _diverged(run: Progress, training: Training, what: str) -> NsgfError:
-    columns = list(run.curve[-1][1])
-    lines = [[k, *(f"{line[c]:.3g}" for c in columns)] for k, line in run.curve[-SHOWN:]]
-    curve = "; ".join(", ".join(map(str, line)) for line in lines)
-    return NsgfError(
-        f"{what} diverges at step {run.step} of {training.iterations}",
-        f"take a smaller lr (it is {training.lr:g}), a warmup, or clip",
-        **{f"step, {', '.join(columns)}": curve},
-    )
-
-
 def _save(learner: Learner, run: Progress, path: Path, key: str) -> None:
     """Write a checkpoint, whole or not at all."""
-    about = {"step": run.step, "curve": run.curve, "since": run.since, "first": run.first}
-    about["purpose"] = key
-    keep(path, about | {"learner": learner.state_dict()})
+    about = {"step": run.step, "curve": run.curve, "since": run.since, "start": run.start}
+    keep(path, about | {"purpose": key, "learner": learner.state_dict()})
 
 
 def _device_of(learner: Learner) -> torch.device:
@@ -152,4 +142,4 @@ def _restored(learner: Learner, path: Path, key: str, training: Training) -> Pro
         return Progress()
     learner.load_state_dict(state["learner"])
     step, curve = state["step"], list(state["curve"])
-    return Progress(step, step, curve, state["since"], state.get("first"))
+    return Progress(step, step, curve, state["since"], state.get("start"))

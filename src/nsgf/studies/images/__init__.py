@@ -1,14 +1,15 @@
 """Image sets: distances between features, and samples beside their nearest training images."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from nsgf.config.base import NO_TWICE
 from nsgf.registry import DATASETS
 from nsgf.shards import FEATURE_BATCH
 from nsgf.studies.kind import Kind, Measures
 
-SPLITS = 10  # of nsgf.metrics.frechet.inception_score
+SPLITS = 10  # parts of an Inception score (nsgf.metrics.frechet), each of a sample or more
 
 
 class Metrics(Measures):
@@ -19,7 +20,9 @@ class Metrics(Measures):
     n_floor: int = Field(default=1000, ge=2)
     """Training images whose distance to that split is the floor, count; give the number of samples,
     because these distances depend on it."""
-    features: tuple[Literal["inception", "effnet_lite0", "classifier"], ...] = ()
+    features: Annotated[
+        tuple[Literal["inception", "effnet_lite0", "classifier"], ...], NO_TWICE
+    ] = ()
     """Feature spaces; inception is left out, and said to be, where its weights are not."""
     against: Literal["test", "train"] = "test"
     """Which split samples are compared with."""
@@ -47,7 +50,8 @@ def check(study) -> None:
     """Every data set is one of images, and jobs can share their features.
 
     Raises:
-        ValueError: one is not, a network to measure with is not given, or jobs are too many.
+        ValueError: one is not, a network to measure with is not given, samples are too few for a
+            metric, or jobs are too many.
     """
     others = [d for d in study.datasets if not DATASETS[d].is_image]
     if others:
@@ -55,16 +59,33 @@ def check(study) -> None:
     for name in study.metrics.networks:
         if name not in study.networks:
             raise ValueError(f"metrics.features has '{name}': give networks.{name} too")
-    if study.metrics.asks_for_inception and study.sampling.n_samples < SPLITS:
-        raise ValueError(
-            f"sampling.n_samples: {study.sampling.n_samples} samples, but the Inception score is a"
-            f" mean over {SPLITS} parts of them"
-        )
+    from nsgf.config.cells import cells  # it reads the registry, which reads this module
+
+    for cell in cells(study):
+        _check_counts(study.metrics, cell.sampling.n_samples)
     most = -(-study.sampling.n_samples // FEATURE_BATCH)
     if study.shards.features > most:
         raise ValueError(
             f"shards.features: {study.shards.features} jobs, but {most} batches of {FEATURE_BATCH}"
         )
+
+
+def _check_counts(metrics: Metrics, n: int) -> None:
+    """Whether sets of `n` samples can be measured so."""
+    least = {
+        "metrics.neighbours": metrics.neighbours,
+        "metrics.kid_subset_size": metrics.kid_subset_size if metrics.features else 0,
+        "an Inception score (metrics.features)": SPLITS if metrics.asks_for_inception else 0,
+    }
+    for key, count in least.items():
+        if count > n:
+            raise ValueError(f"sampling.n_samples: {n} are too few for {key}, which takes {count}")
+    for key in ("n_test", "n_floor") if metrics.features else ():
+        if metrics.kid_subset_size > getattr(metrics, key):
+            raise ValueError(
+                f"metrics.kid_subset_size: {metrics.kid_subset_size} samples of a subset, but"
+                f" metrics.{key} is {getattr(metrics, key)}"
+            )
 
 
 KIND = Kind(

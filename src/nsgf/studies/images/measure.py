@@ -26,12 +26,22 @@ from nsgf.rng import stream
 
 
 def reference(settings: ReferenceStage, unit, files) -> None:
-    """The test set's features as .npz, and the floors of training images as .json."""
+    """The test set's features as .npz, and the floors of training images as .json.
+
+    Raises:
+        NsgfError: a split has fewer images than are asked for.
+    """
     device, metrics, dataset = set_up(settings.compute), settings.metrics, unit["dataset"]
     folder = image_folder(files)
     against, _ = load(folder, metrics.against)
     apart, _ = load(folder, "train" if metrics.against == "test" else "test")
     # A random part of each split: some sets are stored in the order of their sources.
+    for key, split in (("n_test", against), ("n_floor", apart)):
+        if (count := getattr(metrics, key)) > len(split):
+            raise NsgfError(
+                f"metrics.{key} is {count}, but that split of {dataset} has {len(split)} images",
+                f"give {len(split)} or less",
+            )
     chosen = _part(settings, dataset, "reference", len(against), metrics.n_test)
     floor = _part(settings, dataset, "floor", len(apart), metrics.n_floor)
     distances = Distances(metrics.kid_subsets, metrics.kid_subset_size)
