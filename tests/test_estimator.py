@@ -170,7 +170,7 @@ def test_auto_says_what_it_took(capfd):
     target = open_problem("8gaussians", None).target(1024, stream(0, "scale", "8gaussians"))
     assert model.blur_ == blur_for(target) == 0.5
     assert model.step_size_ == step_size_for(10) == 0.3
-    assert "blur 0.5, 10 steps of 0.3" in capfd.readouterr().err
+    assert "blur 0.5, 10 steps of 0.3, in" in capfd.readouterr().err
 
 
 BAD = {
@@ -209,8 +209,14 @@ def test_nothing_is_drawn_from_what_is_not_fitted():
     model = nsgf.NSGF(**SMALL | {"iterations": 2}).fit(cloud(50, 2))
     with pytest.raises(NsgfError, match="have shape"):
         model.score(np.zeros((4, 3)))
-    with pytest.raises(NsgfError, match="at least 1"):
-        model.sample(0)
+    for count in (0, -1, 1.5, "a"):
+        with pytest.raises(NsgfError, match="cannot draw"):
+            model.sample(count)
+
+
+def test_nothing_is_shown_where_that_is_not_asked(capfd):
+    nsgf.NSGF(**SMALL, verbose=False).fit(cloud(50, 2)).sample(20)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_model_holds_no_point_that_it_learnt_from():

@@ -180,7 +180,7 @@ def _tell(request: Request, done: int, reported: bool, cost: dict) -> None:
     from nsgf.ops.page import run as page  # loads numpy, as what follows does
 
     line = None
-    if request.only is None:
+    if request.only is None and not request.preset.data:  # nobody else has such data
         from nsgf.ops.audit.run import glance
 
         line = glance(request.preset, request.file)

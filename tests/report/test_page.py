@@ -101,17 +101,37 @@ def test_the_best_is_marked_where_its_interval_is_apart_from_all_others():
     assert best(*(r | {"metric": "is"} for r in apart)) == [False, True]
 
 
-def test_a_sentence_says_who_is_lowest_level_and_apart():
-    grid = one(
-        row("fm", "moons", 0.5, 0.05),
-        row("nsgf", "moons", 0.2, 0.05),
-        row("ot_cfm", "moons", 0.28, 0.05),
-    )
-    (said,) = sentences(grid, lambda r: r.method.upper(), place)
-    assert said == (
-        "moons, 10 steps: NSGF lowest, 0.200 ± 0.050; level with it: OT_CFM (0.280);"
-        " apart from it: FM (0.500); floor 0.1."
-    )
+THREE = (
+    row("fm", "moons", 0.5, 0.05),
+    row("nsgf", "moons", 0.2, 0.05),
+    row("ot_cfm", "moons", 0.28, 0.05),
+)
+LOWEST = (
+    "moons, 10 steps: NSGF lowest, 0.200 ± 0.050; intervals overlap: OT_CFM (0.280);"
+    " apart: FM (0.500)"
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, f"{LOWEST}; none is at the floor (0.1), the nearest has 2 times as much."),
+        ({"floor": 0.24}, f"{LOWEST}; at the floor (0.24): NSGF, OT_CFM."),
+        (
+            {"floor": 0.6},
+            f"{LOWEST}; all are at the floor (0.6): not to be told from the target by it.",
+        ),
+        ({"floor": None}, f"{LOWEST}."),
+        (
+            {"protocol": f"exact; {ONE_TRAINING}", "floor": None},
+            "moons, 10 steps: NSGF (0.200), OT_CFM (0.280), FM (0.500); one training each, so who"
+            " is better is not known.",
+        ),
+    ],
+)
+def test_a_sentence_says_who_is_lowest_who_apart_and_who_at_the_floor(changes, said):
+    grid = one(*(each | changes for each in THREE))
+    assert sentences(grid, lambda r: r.method.upper(), place) == [said]
 
 
 @pytest.mark.parametrize(

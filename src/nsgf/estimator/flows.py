@@ -4,9 +4,12 @@ model = NSGF(steps=10).fit(x)   # x (n, *shape), an array or a tensor
 new = model.sample(1000, seed=0)
 """
 
+import contextlib
 import dataclasses
 import inspect
+import io
 import math
+import numbers
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +35,7 @@ from nsgf.rng import stream
 from nsgf.stages import sample
 
 MOST = 1 << 29  # bytes of a pool on disk; a larger one is made as training consumes it
+MANY = 10_000  # samples from which on drawing shows its progress
 FIELD = {"kind": "mlp", "width": 256, "depth": 3, "activation": "silu"}
 TIME = {"kind": "phase_mlp"}
 
@@ -53,6 +57,7 @@ class NSGF:
         batches: minibatch flows in the pool.
         seed, training: all random numbers follow from them; trainings of one seed are independent.
         device: "auto", "cpu" or "cuda". threads: of the CPU; as torch has them by default.
+        verbose: whether progress and what was chosen are shown, on standard error.
 
     Attributes:
         blur_, step_size_: what was taken. shape_: of one point.
@@ -78,6 +83,7 @@ class NSGF:
         training=0,
         device="auto",
         threads=None,
+        verbose=True,
     ):
         given = dict(locals())
         for name in NSGF._names():
@@ -145,10 +151,10 @@ class NSGF:
         )
         networks = METHODS[self.method].networks
         trainings = {name: self._training(name, problem.shape) for name in networks}
-        chosen = f"blur {flow.blur:g}, {flow.steps} steps of {flow.step_size:g}"
-        print(f"nsgf: {chosen}", file=sys.stderr)
         unit, kept = {"dataset": name, "seed": self.training}, tempfile.TemporaryDirectory()
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, self._shown():
+            chosen = f"blur {flow.blur:g}, {flow.steps} steps of {flow.step_size:g}"
+            print(f"nsgf: {chosen}, in standardised units", file=sys.stderr)
             work = Work(problem, unit, digest, stage, Path(folder, "shard0"), Path(kept.name))
             for network, training in trainings.items():
                 work.train(network, training)
@@ -195,7 +201,8 @@ class NSGF:
     def score(self, y, seed: int = 0) -> float:
         """How far as many samples are from points y (n, *shape): sqrt(2 S) at `blur_`, debiased.
 
-        About the W2 distance, in standardised units; 0 at best, so that lower is better.
+        About the W2 distance, in standardised units, so that lower is better. What a perfect model
+        scores falls with the number of points: compare scores at equal n alone, over some seeds.
         """
         problem = self._fitted()
         y = torch.from_numpy(points_of(y, "y", problem.shape)).flatten(1)
@@ -211,8 +218,8 @@ class NSGF:
     def _draw(self, n: int, seed: int, x0: torch.Tensor | None = None):
         """`n` samples as a Batch; with starting points x0 (n, d), their paths too."""
         self._fitted()
-        if n < 1:
-            raise NsgfError(f"cannot draw {n} points", "ask for at least 1")
+        if not isinstance(n, numbers.Integral) or n < 1:
+            raise NsgfError(f"cannot draw {n!r} points", "ask for a whole number of at least 1")
         at_once = {} if x0 is None else {"batch_size": n, "path_samples": n}
         # A set has two samples at least; the first of them is what one alone would be.
         sampling = {"n_samples": max(n, 2)} | at_once | self._sampling()
@@ -226,11 +233,20 @@ class NSGF:
             compute=self._compute(),
         )
         models = {name: Path(self._kept.name, f"{name}.safetensors") for name in method.networks}
-        with tempfile.TemporaryDirectory() as state:
+        with tempfile.TemporaryDirectory() as state, self._shown(n > MANY):
             files = SimpleNamespace(inputs=models, outputs={}, state=Path(state))
             unit = self._unit | {"sample": seed}
             drawn, _ = sample.draw(settings, unit, files, self._problem, x0)
         return dataclasses.replace(drawn, x=drawn.x[:n])
+
+    @contextlib.contextmanager
+    def _shown(self, long: bool = True):
+        """What is shown on the way: nothing where that was not asked, or is over at once."""
+        if self.verbose and long:
+            yield
+        else:
+            with contextlib.redirect_stderr(io.StringIO()):
+                yield
 
     def _sampling(self) -> dict:
         return {}

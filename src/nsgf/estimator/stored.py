@@ -42,4 +42,6 @@ def load(path: Path, folder: Path) -> tuple[dict, Problem]:
         none = np.empty((0, *mean.shape), np.float32)
         return about, CloudProblem(Cloud(none, none, mean, scale), source)
     except (OSError, zipfile.BadZipFile, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise NsgfError(f"model '{path}' cannot be read: {error}", "save it again") from error
+        raise NsgfError(
+            f"'{path}' cannot be read as a model: {error}", "give a file that save() wrote"
+        ) from error

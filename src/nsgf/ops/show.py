@@ -36,6 +36,8 @@ def text(contents: Contents) -> str:
     lines = [contents.preset.title, ""]
     for claim in contents.claims:
         lines += _wrapped(f"{claim['word']}: {claim['text']}", width)
+    if contents.claims:
+        lines += ["(open: not run, or not decided at this size)"]
     for study in contents.studies:
         lines += ["", *_wrapped(study.title, width), *_study(study, width)]
     return "\n".join(lines)
@@ -49,6 +51,8 @@ def _study(study: StudyTable, width: int) -> Iterator[str]:
     yield ""
     for sentence in study.sentences:
         yield from _wrapped(sentence, width)
+    for note in (n for n in study.notes if n.startswith("Published")):
+        yield from _wrapped(note, width)
 
 
 def _grid(study: StudyTable, grid: Grid, width: int) -> Iterator[str]:

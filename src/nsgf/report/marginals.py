@@ -1,4 +1,7 @@
-"""Every coordinate by itself: the target's histogram in grey, samples of each method as lines."""
+"""Every coordinate by itself: the target's histogram in grey, samples of each method as lines.
+
+Samples are the first set of the first training, as in all figures of paths.
+"""
 
 import math
 from collections.abc import Sequence

@@ -6,16 +6,22 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from nsgf.data.problem import open_problem
+from nsgf.registry import DATASETS
 from nsgf.rng import stream
 
-N_TARGET = 1024
+N_TARGET, MOST = 1024, 4096
 
 
 def target_points(seed: int, dataset: str) -> np.ndarray:
-    """Draws of a data set's target law, (1024, d), data units; the same in all figures of a run."""
-    problem = open_problem(dataset, None)
-    drawn = problem.target(N_TARGET, stream(seed, "figure target", dataset))
-    return problem.in_units(drawn).numpy()
+    """Points of a data set's target, (n, d), data units; the same in all figures of a run.
+
+    1024 draws of a law; the training points of a cloud of one's own, each once and at most 4096.
+    """
+    problem, cloud = open_problem(dataset, None), DATASETS[dataset].cloud
+    numbers = stream(seed, "figure target", dataset)
+    if cloud:
+        return problem.in_units(problem.target_iid(min(cloud.train, MOST), numbers)).numpy()
+    return problem.in_units(problem.target(N_TARGET, numbers)).numpy()
 
 
 def frame(axes: Axes, half: float, centre: Sequence[float] = (0, 0)) -> None:

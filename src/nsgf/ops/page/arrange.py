@@ -159,35 +159,54 @@ def rivals_of(entry: Entry, column: Sequence[Entry | None]) -> list[Entry]:
 
 
 def sentences(grid: Grid, label: Callable[[Row], str], place: Callable[[Column], str]) -> list[str]:
-    """What each column says, in a sentence: who is best, who is level, who is apart.
+    """What each column says, in a sentence: who is best, level or apart, and who is at the floor.
 
     Args:
         label: of a row. place: of a column.
     """
-    higher = grid.metric in HIGHER_IS_BETTER
     said = []
     for k, column in enumerate(grid.columns):
         rows = [row for row in grid.rows if row.entries[k] and row.entries[k].ours]
-        if len(rows) < 2:
-            continue
-        rows.sort(key=lambda row: row.entries[k].ours.mean, reverse=higher)
-        best, *others = rows
-        mine = best.entries[k].ours
-        twins = [row for row in others if row.entries[k].ours == mine]
-        others = [row for row in others if row not in twins]
-        apart = {"lower" if higher else "higher"}
-        behind = [r for r in others if _apart(r.entries[k], best.entries[k]) in apart]
-        level = [r for r in others if r not in behind]
-        names = " = ".join(map(label, [best, *twins]))
-        word = "highest" if higher else "lowest"
-        text = f"{place(column)}: {names} {word}, {number(best.entries[k])}"
-        text += f"; level with it: {_list(level, label, k)}" if level else ""
-        text += f"; apart from it: {_list(behind, label, k)}" if behind else ""
-        floor = grid.floors[k]
-        text += f"; floor {floor:.3g}" if floor is not None else ""
-        alone = any(row.entries[k].of_one_training for row in rows)
-        said.append(text + ("; one training each, which settles nothing." if alone else "."))
+        if rows:
+            words = [
+                _compared(rows, k, grid.metric, label),
+                _at_floor(rows, k, grid.floors[k], label),
+            ]
+            said.append(f"{place(column)}: {'; '.join(filter(None, words))}.")
     return said
+
+
+def _compared(rows: Sequence[Row], k: int, metric: str, label: Callable[[Row], str]) -> str:
+    """How the methods of column k stand to each other."""
+    higher = metric in HIGHER_IS_BETTER
+    rows = sorted(rows, key=lambda row: row.entries[k].ours.mean, reverse=higher)
+    best, *others = rows
+    mine = best.entries[k]
+    if not others:
+        return f"{label(best)} {number(mine)}"
+    if any(row.entries[k].of_one_training for row in rows):
+        return f"{_list(rows, label, k)}; one training each, so who is better is not known"
+    twins = [row for row in others if row.entries[k].ours == mine.ours]
+    others = [row for row in others if row not in twins]
+    behind = [r for r in others if _apart(r.entries[k], mine) == ("lower" if higher else "higher")]
+    level = [r for r in others if r not in behind]
+    names = " = ".join(map(label, [best, *twins]))
+    text = f"{names} {'highest' if higher else 'lowest'}, {number(mine)}"
+    text += f"; intervals overlap: {_list(level, label, k)}" if level else ""
+    return text + (f"; apart: {_list(behind, label, k)}" if behind else "")
+
+
+def _at_floor(rows: Sequence[Row], k: int, floor: float | None, label: Callable[[Row], str]) -> str:
+    """Who cannot be told from the target by this metric at this number of points."""
+    if not floor:
+        return ""
+    at = [r for r in rows if r.entries[k].half is not None and r.entries[k].ours.low <= floor]
+    if len(at) == len(rows):
+        return f"all are at the floor ({floor:.3g}): not to be told from the target by it"
+    if at:
+        return f"at the floor ({floor:.3g}): {', '.join(map(label, at))}"
+    best = min(row.entries[k].ours.mean for row in rows)
+    return f"none is at the floor ({floor:.3g}), the nearest has {best / floor:.2g} times as much"
 
 
 def _list(rows: Sequence[Row], label: Callable[[Row], str], k: int) -> str:

@@ -24,7 +24,7 @@ SHORT = ("w2_squared", "geomloss")  # metrics that stand in the long table alone
 WORDS = {  # verdicts on claims, as a stranger reads them
     "reproduced": "supported here",
     "not_reproduced": "contradicted here",
-    "inconclusive": "open",
+    "inconclusive": "open",  # not run, or not decided
 }
 
 

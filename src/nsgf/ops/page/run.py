@@ -24,7 +24,7 @@ def run(preset: Path) -> None:
     if not root.is_dir():
         raise NsgfError(f"there is no '{root}'", f"make reproduce PRESET={whole.name}")
     page = root / "report.html"
-    write(page, whole, None, glance(whole, preset))
+    write(page, whole, None, None if whole.data else glance(whole, preset))
     print(page)
 
 
