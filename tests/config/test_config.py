@@ -230,3 +230,10 @@ def test_a_preset_that_is_not_yaml_is_found_so_that_its_fault_is_told(tmp_path, 
     Path("config/mine.yaml").write_text("studies: [")
     with pytest.raises(NsgfError, match=r"mine\.yaml' is not valid YAML"):
         load(preset_file("mine"), Preset)
+
+
+def test_a_name_outside_the_project_is_answered_with_where_to_go(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NsgfError, match="no folder 'config' here") as caught:
+        preset_file("quick")
+    assert "project's folder" in caught.value.mend

@@ -96,6 +96,9 @@ def test_tables_are_read_with_the_names_of_their_columns():
     assert (named.columns, bare.columns) == (WORDS, ())
     for found in (named, bare):
         assert_allclose(found.x, x)
+    for separator in ";\t":
+        pd.DataFrame(x, columns=WORDS).to_csv("other.csv", index=False, sep=separator)
+        assert read_from("other.csv").columns == WORDS
     some = read_from("named.csv", ("area", "radius"))
     assert some.columns == ("area", "radius")
     assert_allclose(some.x, x[:, [2, 0]])

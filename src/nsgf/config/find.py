@@ -22,6 +22,8 @@ def preset_file(name: str) -> Path:
     file = FOLDER / f"{name}.yaml"
     if file.exists() and _is_preset(file):
         return file
+    if not FOLDER.is_dir():
+        raise NsgfError(f"there is no folder '{FOLDER}' here", "run this in the project's folder")
     return lookup({p.stem: p for p in presets()}, name, "preset")
 
 

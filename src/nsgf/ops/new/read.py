@@ -10,6 +10,7 @@ import numpy as np
 from nsgf.errors import NsgfError
 
 WIDEST = 1 << 16  # numbers of a point
+SEPARATORS = ",;\t"  # of a .csv, the likeliest first
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,12 @@ def _csv(path: Path, columns: Sequence[str]) -> Points:
     import pandas as pd
 
     with path.open(newline="", encoding="utf-8-sig") as file:
-        first = next(csv.reader(file), [])
+        line = file.readline()
+    separator = max(SEPARATORS, key=line.count)
+    first = next(csv.reader([line], delimiter=separator), [])
     header = None if first and all(map(_is_number, first)) else 0
-    return _table(pd.read_csv(path, header=header, encoding="utf-8-sig"), path, columns)
+    about = {"header": header, "sep": separator, "encoding": "utf-8-sig"}
+    return _table(pd.read_csv(path, **about), path, columns)
 
 
 def _parquet(path: Path, columns: Sequence[str]) -> Points:
@@ -92,7 +96,7 @@ def _table(table, path: Path, columns: Sequence[str]) -> Points:
         numbers = [name for name in table.columns if name not in words]
         raise NsgfError(
             f"column '{words[0]}' of '{path}' holds other things than numbers",
-            f"encode it, or leave it out: --columns {','.join(numbers)}",
+            "encode it" + (f", or leave it out: --columns {','.join(numbers)}" if numbers else ""),
         )
     named = () if list(table.columns) == [str(k) for k in range(table.shape[1])] else table.columns
     return Points(table.to_numpy(np.float64), tuple(named))
