@@ -1,9 +1,10 @@
 """`nsgf publish`: copy the small results of a finished run into results/published, to be committed.
 
 results/published/<preset>/{tables,figures,metrics,timings}/ with every file's provenance, and
-MANIFEST.json: the digest of each file, the commit whose code makes them, and digests, recipes and numerics
-of all artefacts of the run: what `nsgf audit` trusts once it is committed. The table in README.md
-between its two markers is made anew from all that is published: it cannot say anything else.
+MANIFEST.json: the digest of each file, the commit whose code makes them, and digests, recipes and
+numerics of all artefacts of the run: what `nsgf audit` trusts once it is committed. The table in
+README.md between its two markers is made anew from all that is published: it cannot say anything
+else.
 """
 
 import shutil
