@@ -1,5 +1,7 @@
 """NSGF and NSGF++ as estimators: the pipeline's numbers, points as people bring them, errors."""
 
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -126,6 +128,15 @@ def test_a_file_that_is_no_model_is_refused(tmp_path):
     for name in ("x.nsgf", "absent.nsgf"):
         with pytest.raises(NsgfError, match="cannot be read"):
             nsgf.NSGF.load(name)
+
+
+def test_a_model_file_writes_nowhere_else(tmp_path):
+    nsgf.NSGF(**SMALL | {"iterations": 2}).fit(cloud(50, 2)).save("model.nsgf")
+    with zipfile.ZipFile("model.nsgf", "a") as file:
+        for name in ("../evil.safetensors", "/tmp/evil.safetensors", "evil.py"):
+            file.writestr(name, "evil")
+    assert nsgf.NSGF.load("model.nsgf").sample(2).shape == (2, 2)
+    assert not list(tmp_path.parent.rglob("evil*"))
 
 
 def test_nsgf_plus_plus_hands_over_and_goes_on_straight():

@@ -45,10 +45,13 @@ UNPICKLER = "src/nsgf/data/decode.py"  # the one place, which admits numpy's arr
 
 def forbidden(text: str) -> list[str]:
     """Calls in a module that run what they read, or hand text to a shell."""
-    found = []
-    for node in ast.walk(ast.parse(text)):
+    found, tree = [], ast.parse(text)
+    safe = {n.name for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and _is_safe(n)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
+            if name == "yaml.load" and {ast.unparse(a) for a in node.args[1:]} & safe:
+                continue
             given = {k.arg: ast.unparse(k.value) for k in node.keywords}
             if name in CALLS or name.rpartition(".")[2] in METHODS:
                 found.append(name)
@@ -61,6 +64,12 @@ def forbidden(text: str) -> list[str]:
         if isinstance(node, ast.ImportFrom) and node.module in ("pickle", "marshal", "dill"):
             found.append(f"from {node.module} import")
     return found
+
+
+def _is_safe(loader: ast.ClassDef) -> bool:
+    """Whether a class is YAML's safe loader with no constructor for objects added."""
+    added = any(isinstance(n, ast.Attribute) and "constructor" in n.attr for n in ast.walk(loader))
+    return {ast.unparse(b) for b in loader.bases} == {"yaml.SafeLoader"} and not added
 
 
 def test_nothing_in_the_sources_runs_what_it_reads():
@@ -81,6 +90,8 @@ def test_nothing_in_the_sources_runs_what_it_reads():
         "class A(pickle.Unpickler): pass",
         "from pickle import loads",
         "yaml.load(t, Loader=yaml.Loader)",
+        "class L(yaml.FullLoader): pass\nyaml.load(t, L)",
+        "class L(yaml.SafeLoader): pass\nL.add_constructor(t, f)\nyaml.load(t, yaml.Loader)",
         "subprocess.run(c, shell=True)",
         "tarfile.open(p).extractall(d)",
         "zipfile.ZipFile(p).extract(n)",

@@ -17,7 +17,7 @@ def test_pieces_measure_and_train_on_a_cpu(tmp_path):
     for name, shape in (("mnist", (1, 28, 28)), ("cifar10", (3, 32, 32))):
         image_set(tmp_path / "data", name, shape)
     pieces = ["machine", "kernels", "rates", "pools", "learn"]
-    words = ["--device", "cpu", "--scale", "0.01", "--minutes", "0.8", "--only", *pieces]
+    words = ["--device", "cpu", "--scale", "0.01", "--minutes", "1.3", "--only", *pieces]
     result = subprocess.run(
         [ROOT / "tests/gpu/run.sh", *words, "--data", tmp_path / "data", "--out", tmp_path / "out"],
         env=os.environ | {"PYTHON": sys.executable},

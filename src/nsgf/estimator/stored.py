@@ -1,6 +1,7 @@
 """A fitted estimator as one file: a zip of its networks, its settings and its units."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from nsgf.data.problem import CloudProblem, Problem, open_problem
 from nsgf.errors import NsgfError
 
 ABOUT, UNITS = "about.json", "units.npz"
+MEMBER = re.compile(r"about\.json|units\.npz|\w+\.safetensors")
 
 
 def save(path: Path, about: dict, models: list[Path], problem: Problem) -> None:
@@ -33,7 +35,8 @@ def load(path: Path, folder: Path) -> tuple[dict, Problem]:
     """
     try:
         with zipfile.ZipFile(path) as file:
-            file.extractall(folder)
+            for name in filter(MEMBER.fullmatch, file.namelist()):  # nothing else, nowhere else
+                (folder / name).write_bytes(file.read(name))
         about = json.loads((folder / ABOUT).read_text())
         if not (folder / UNITS).exists():
             return about, open_problem(about["unit"]["dataset"], None)
