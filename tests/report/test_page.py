@@ -67,6 +67,9 @@ def test_every_number_of_a_table_stands_in_its_place_once(file):
         printed = mine.dropna(subset="published")[["method", "dataset", "published"]]
         there = {(m, d, e.printed) for m, d, e in entries if e and e.printed is not None}
         assert set(printed.itertuples(index=False, name=None)) <= there
+        all_printed = found[(found["metric"] == grid.metric) & found["published"].notna()]
+        placed = sum(e.printed is not None for _, _, e in entries if e)
+        assert placed + grid.elsewhere == len(all_printed)
 
 
 def test_methods_go_down_and_data_sets_with_their_steps_across():
@@ -77,7 +80,9 @@ def test_methods_go_down_and_data_sets_with_their_steps_across():
         row("fm", "moons", 0.6, 0.1, nfe=10),
         row("nsgf", "scurve", 0.4, 0.1, nfe=10),
         row("ept", "moons", None, None, nfe=10, printed=0.9),
+        row("ept", "moons", None, None, nfe=50, printed=0.8),
     )
+    assert grid.elsewhere == 1
     assert grid.columns == (("moons", 10), ("moons", 100), ("scurve", 10))
     assert [r.method for r in grid.rows if r.is_run] == ["nsgf", "fm"]
     assert [e and e.ours and e.ours.mean for e in grid.rows[1].entries] == [0.6, 0.5, None]

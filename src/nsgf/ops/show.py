@@ -83,6 +83,8 @@ def _grid(study: StudyTable, grid: Grid, width: int) -> Iterator[str]:
         first = last
     if missing := len(grid.rows) - len(run):
         yield f"not run: {missing} printed methods"
+    if grid.elsewhere:
+        yield f"not run: data sets and steps of {grid.elsewhere} printed numbers"
     if grid.has_print:
         yield "behind | the printed number"
     if any(e and e.best for row in run for e in row.entries):

@@ -52,12 +52,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Grid:
-    """One metric of a study; `floors` are those of the columns, None where there is none."""
+    """One metric of a study.
+
+    Attributes:
+        floors: of the columns, None where there is none.
+        elsewhere: how many numbers were printed of data sets and steps that were not run.
+    """
 
     metric: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     floors: tuple[float | None, ...]
+    elsewhere: int
 
     @property
     def has_print(self) -> bool:
@@ -89,7 +95,9 @@ def _grid(found: pd.DataFrame, metric: str) -> Grid:
             rows.append(Row(method, varied, tuple(entries.get(c) for c in columns)))
     floors = (_number(run[run["place"] == column]["floor"].mean()) for column in columns)
     ranked = _ranked(rows, metric)
-    return Grid(metric, tuple(columns), tuple(ranked), tuple(floors))
+    printed = found[found["published"].notna()]
+    elsewhere = sum(column not in columns for column in printed["place"])
+    return Grid(metric, tuple(columns), tuple(ranked), tuple(floors), elsewhere)
 
 
 def _share_their_nfe(run: pd.DataFrame) -> bool:
