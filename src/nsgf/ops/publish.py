@@ -1,9 +1,10 @@
 """`nsgf publish`: copy the small results of a finished run into results/published, to be committed.
 
 results/published/<preset>/{tables,figures,metrics,timings}/ with every file's provenance, and
-MANIFEST.json: the digest of each file, the commit that made them, and digests, recipes and numerics
-of all artefacts of the run: what `nsgf audit` trusts once it is committed. The table in README.md
-between its two markers is made anew from all that is published: it cannot say anything else.
+MANIFEST.json: the digest of each file, the commit whose code makes them, and digests, recipes and
+numerics of all artefacts of the run: what `nsgf audit` trusts once it is committed. The table in
+README.md between its two markers is made anew from all that is published: it cannot say anything
+else.
 """
 
 import shutil
@@ -27,6 +28,8 @@ from nsgf.engine.dag import jobs
 from nsgf.engine.lineage import recipes
 from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS, Layout, manifest_path, paper_file
+from nsgf.ops.audit import tracked
+from nsgf.ops.audit.git import Commit
 from nsgf.ops.audit.subject import sound
 from nsgf.registry import METHODS
 from nsgf.report import render, target_tables
@@ -44,8 +47,8 @@ def run(preset: Path) -> None:
     """Publish what the preset's results hold.
 
     Raises:
-        NsgfError: there is nothing to publish, the results were not made by one clean commit, or
-            an artefact is not what its provenance and the DAG say.
+        NsgfError: there is nothing to publish, the tables were not made by clean commits, an
+            artefact is not what its provenance and the DAG say, or the DAG is not this commit's.
     """
     whole = load(preset, Preset)
     source, target = Path(Layout(f"results/{whole.name}").root), FOLDER / whole.name
@@ -54,20 +57,26 @@ def run(preset: Path) -> None:
     tables = [p for p in files if p.suffix == ".csv" and p.parent.name == "tables"]
     if not tables:
         raise NsgfError(f"'{source}' holds no table", f"run: make reproduce PRESET={whole.name}")
-    commits = sorted({read_json(sidecar(p))["commit"] for p in tables})
-    if len(commits) != 1 or commits[0] is None or "+" in commits[0]:
+    made_by = {read_json(sidecar(p))["commit"] for p in tables}
+    if unclean := [c for c in made_by if c is None or "+" in c]:
         raise NsgfError(
-            f"the tables were not made by one clean commit: {', '.join(map(str, commits))}",
+            f"the tables were not made by clean commits: {unclean[0]}",
             "commit, remove the tables and run make reproduce again",
         )
-    judged = sound(whole)
+    # Older commits may have made what a newer one left as it was: all must be what this one makes.
+    judged, here = sound(whole), Commit()
+    if changed := next(tracked.check(here), None):
+        raise NsgfError(
+            f"'{changed.path}' is not the commit's: nobody else could judge what is published",
+            "commit it, and publish again",
+        )
     recipe = recipes(jobs(whole))
     shutil.rmtree(target, ignore_errors=True)
     for path in files:
         with atomic(target / path.relative_to(source)) as temporary:
             shutil.copyfile(path, temporary)
     digests = {str(p.relative_to(source)): sha256_file(p) for p in files}
-    manifest = {"commit": commits[0], "title": whole.title, "files": digests}
+    manifest = {"commit": here.id, "title": whole.title, "files": digests}
     # Of every artefact the digests of its bytes and provenance, its recipe, its numerics by name.
     made = judged.files.items()
     named = {p: sha256_json(f.body["numerics"])[:8] for p, f in made if f.body.get("numerics")}
