@@ -2,8 +2,8 @@
 
 import base64
 import contextlib
+import html
 import io
-import json
 import re
 import shutil
 import subprocess
@@ -26,6 +26,13 @@ from nsgf.report.tables import COLUMNS, ONE_TRAINING
 from tests.foreign import foreign
 
 PUBLISHED = sorted(Path("results/published").glob("*/tables/table*.csv"))
+DAMAGE = {  # file of a run: what it may hold
+    "tables/table1.md": (b"\xff\xfe", None),
+    "tables/table1.csv.prov.json": (b"[", b"[1]", b"{}, {}"),
+    "timings/claims.csv": (b"\xff", b"a,b\n1,2\n", b"claim,text,verdict,evidence\n1,cut"),
+    "samples/moons/nsgf/seed0-0.npz": (b"", b"PK"),
+    "samples/moons/nsgf/seed0-0.json": (b"{}", b"[]"),
+}
 WITHOUT_AN_END = {"meta", "img", "input", "link", "br"}
 
 
@@ -60,6 +67,9 @@ def test_every_number_of_a_table_stands_in_its_place_once(file):
         printed = mine.dropna(subset="published")[["method", "dataset", "published"]]
         there = {(m, d, e.printed) for m, d, e in entries if e and e.printed is not None}
         assert set(printed.itertuples(index=False, name=None)) <= there
+        all_printed = found[(found["metric"] == grid.metric) & found["published"].notna()]
+        placed = sum(e.printed is not None for _, _, e in entries if e)
+        assert placed + grid.elsewhere == len(all_printed)
 
 
 def test_methods_go_down_and_data_sets_with_their_steps_across():
@@ -70,7 +80,9 @@ def test_methods_go_down_and_data_sets_with_their_steps_across():
         row("fm", "moons", 0.6, 0.1, nfe=10),
         row("nsgf", "scurve", 0.4, 0.1, nfe=10),
         row("ept", "moons", None, None, nfe=10, printed=0.9),
+        row("ept", "moons", None, None, nfe=50, printed=0.8),
     )
+    assert grid.elsewhere == 1
     assert grid.columns == (("moons", 10), ("moons", 100), ("scurve", 10))
     assert [r.method for r in grid.rows if r.is_run] == ["nsgf", "fm"]
     assert [e and e.ours and e.ours.mean for e in grid.rows[1].entries] == [0.6, 0.5, None]
@@ -233,7 +245,7 @@ def test_a_study_without_a_paper_has_nothing_printed(at):
     body["studies"]["table1"]["paper"] = None
     page = written(at, parse(body, Preset, "test"))
     assert "published" not in page.text
-    assert "verdict of" in page.text
+    assert "verdict" not in page.text
 
 
 def test_a_run_that_has_not_got_far_says_so(tmp_path, monkeypatch):
@@ -255,6 +267,46 @@ def test_a_damaged_table_is_one_clear_error(at):
                 written(at, load("config/small.yaml", Preset))
     finally:
         table.write_text(kept)
+
+
+@pytest.mark.parametrize(("name", "damaged"), [(n, d) for n, many in DAMAGE.items() for d in many])
+def test_any_other_damaged_file_is_one_clear_error(at, name, damaged):
+    file = at / name
+    kept = file.read_bytes() if file.exists() else None
+    try:
+        file.unlink(missing_ok=True)
+        if damaged is not None:
+            file.write_bytes(damaged)
+        with pytest.raises(NsgfError, match=re.escape(name)):
+            written(at, load("config/small.yaml", Preset))
+    finally:
+        file.unlink(missing_ok=True)
+        if kept is not None:
+            file.write_bytes(kept)
+
+
+def test_the_committed_targets_are_told_in_a_table_and_in_sentences(monkeypatch):
+    preset, root = load("config/quick.yaml", Preset), Path("results/published/quick")
+    *_, targets = Contents(preset, root).studies
+    known = pd.read_csv(root / "tables/targets.csv")
+    assert len(targets.brief) == len(known)
+    assert [s.split(":")[0] for s in targets.sentences] == ["moons", "8gaussians"]
+    assert all("do not measurably change W2" in s for s in targets.sentences)
+    for width, heads in ((80, {"velocity error"}), (100, {"velocity error", "W2 of NSGF"})):
+        monkeypatch.setenv("COLUMNS", str(width))
+        said = text(Contents(preset, root))
+        assert max(map(len, said.splitlines())) <= width
+        assert all(head in said for head in heads)
+    assert "targets" not in [s.name for s in Contents(preset, root, "table1").studies]
+
+
+def test_a_page_of_one_study_shows_its_clouds_alone(at):
+    body = load("config/small.yaml", Preset).model_dump(mode="json")
+    body["studies"]["other"] = body["studies"]["table1"] | {"datasets": ["8gaussians"]}
+    body["figures"] = {}
+    preset = parse(body, Preset, "test")
+    assert [c["label"] for c in Contents(preset, at, "table1").clouds()] == ["moons"]
+    assert Contents(preset, at, "other").clouds() == []
 
 
 def test_a_terminal_shows_the_same_numbers_within_its_width(at, monkeypatch):
@@ -283,22 +335,28 @@ def test_show_takes_the_committed_run_where_there_is_none(tmp_path, monkeypatch)
 
 
 CHROMIUM = shutil.which("chromium")
-PROBE = "<script>document.title = document.documentElement.scrollWidth + ' ' + innerWidth</script>"
+# Chromium's windows are 500 px wide at least, a frame is as narrow as one likes.
+PROBE = """<script>
+const clouds = [...document.querySelectorAll("canvas")].map((c) => c.getBoundingClientRect().top);
+const wide = document.documentElement.scrollWidth;
+parent.document.title = [wide, innerWidth, clouds.length, new Set(clouds).size].join(" ");
+</script>"""
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
-@pytest.mark.parametrize("width", [1400, 500])
-def test_the_page_does_not_scroll_sideways(at, tmp_path, width):
+@pytest.mark.parametrize("width", [1400, 400])
+def test_the_page_does_not_scroll_sideways_and_clouds_stand_side_by_side(at, tmp_path, width):
     write(at / "page.html", load("config/small.yaml", Preset), None, None)
-    page = tmp_path / "page.html"
-    page.write_text((at / "page.html").read_text() + PROBE)
+    page = html.escape((at / "page.html").read_text() + PROBE)
     (at / "page.html").unlink()
+    frame = tmp_path / "frame.html"
+    frame.write_text(f'<title></title><iframe style="width:{width}px;border:0" srcdoc="{page}">')
     command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += [f"--window-size={width},900", f"--user-data-dir={tmp_path / 'profile'}"]
+    command += ["--window-size=1600,900", f"--user-data-dir={tmp_path / 'profile'}"]
     result = subprocess.run(
-        [*command, page.as_uri()], capture_output=True, text=True, check=True, timeout=120
+        [*command, frame.as_uri()], capture_output=True, text=True, check=True, timeout=120
     )
-    wide, window = map(int, re.search(r"<title>(\d+) (\d+)</title>", result.stdout).groups())
-    assert wide <= window <= width
-    assert len(json.loads(re.search(r'id="clouds">(.*?)</script>', result.stdout, re.S)[1])) == 1
-    assert result.stdout.count("<canvas") == 2
+    title = re.search(r"<title>(.*?)</title>", result.stdout)[1]
+    wide, window, clouds, rows = map(int, title.split())
+    assert wide <= window == width
+    assert (clouds, rows) == (2, 1)

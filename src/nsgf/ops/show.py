@@ -48,11 +48,20 @@ def _study(study: StudyTable, width: int) -> Iterator[str]:
         yield ""
         yield grid.metric
         yield from _grid(study, grid, width)
+    if study.brief is not None:
+        yield from ("", _brief(study, width))
     yield ""
     for sentence in study.sentences:
         yield from _wrapped(sentence, width)
     for note in (n for n in study.notes if n.startswith("Published")):
         yield from _wrapped(note, width)
+
+
+def _brief(study: StudyTable, width: int) -> str:
+    """The table on training targets, as many of its columns as there is room for."""
+    rows = [tuple(study.brief.columns), *study.brief.itertuples(index=False, name=None)]
+    forms = (columns([row[:last] for row in rows]) for last in range(len(rows[0]), 0, -1))
+    return next(text for text in forms if max(map(len, text.splitlines())) <= width)
 
 
 def _grid(study: StudyTable, grid: Grid, width: int) -> Iterator[str]:
@@ -74,6 +83,8 @@ def _grid(study: StudyTable, grid: Grid, width: int) -> Iterator[str]:
         first = last
     if missing := len(grid.rows) - len(run):
         yield f"not run: {missing} printed methods"
+    if grid.elsewhere:
+        yield f"not run: data sets and steps of {grid.elsewhere} printed numbers"
     if grid.has_print:
         yield "behind | the printed number"
     if any(e and e.best for row in run for e in row.entries):

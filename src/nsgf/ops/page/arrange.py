@@ -52,12 +52,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Grid:
-    """One metric of a study; `floors` are those of the columns, None where there is none."""
+    """One metric of a study.
+
+    Attributes:
+        floors: of the columns, None where there is none.
+        elsewhere: how many numbers were printed of data sets and steps that were not run.
+    """
 
     metric: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     floors: tuple[float | None, ...]
+    elsewhere: int
 
     @property
     def has_print(self) -> bool:
@@ -89,7 +95,9 @@ def _grid(found: pd.DataFrame, metric: str) -> Grid:
             rows.append(Row(method, varied, tuple(entries.get(c) for c in columns)))
     floors = (_number(run[run["place"] == column]["floor"].mean()) for column in columns)
     ranked = _ranked(rows, metric)
-    return Grid(metric, tuple(columns), tuple(ranked), tuple(floors))
+    printed = found[found["published"].notna()]
+    elsewhere = sum(column not in columns for column in printed["place"])
+    return Grid(metric, tuple(columns), tuple(ranked), tuple(floors), elsewhere)
 
 
 def _share_their_nfe(run: pd.DataFrame) -> bool:
@@ -168,10 +176,7 @@ def sentences(grid: Grid, label: Callable[[Row], str], place: Callable[[Column],
     for k, column in enumerate(grid.columns):
         rows = [row for row in grid.rows if row.entries[k] and row.entries[k].ours]
         if rows:
-            words = [
-                _compared(rows, k, grid.metric, label),
-                _at_floor(rows, k, grid.floors[k], label),
-            ]
+            words = [_compared(rows, k, grid.metric, label), _at_floor(grid, rows, k, label)]
             said.append(f"{place(column)}: {'; '.join(filter(None, words))}.")
     return said
 
@@ -196,9 +201,10 @@ def _compared(rows: Sequence[Row], k: int, metric: str, label: Callable[[Row], s
     return text + (f"; apart: {_list(behind, label, k)}" if behind else "")
 
 
-def _at_floor(rows: Sequence[Row], k: int, floor: float | None, label: Callable[[Row], str]) -> str:
+def _at_floor(grid: Grid, rows: Sequence[Row], k: int, label: Callable[[Row], str]) -> str:
     """Who cannot be told from the target by this metric at this number of points."""
-    if not floor:
+    floor, metric = grid.floors[k], grid.metric
+    if not floor or metric in HIGHER_IS_BETTER:  # where a floor is a ceiling
         return ""
     at = [r for r in rows if r.entries[k].half is not None and r.entries[k].ours.low <= floor]
     if len(at) == len(rows):

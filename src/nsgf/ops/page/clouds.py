@@ -5,14 +5,14 @@ Clouds of more than two coordinates are seen along the target's first two princi
 
 import base64
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from nsgf.artifact import readable
 from nsgf.config.figure import PanelOf, Shown
 from nsgf.engine.branch import Branch, Placed
-from nsgf.engine.dag import Outline
 from nsgf.report.source import Panel, read, state_at
 
 FRAMES, POINTS = 41, 400
@@ -21,17 +21,17 @@ STRAY = 2e-3  # share of points that may lie beyond a side
 ROOM = 1.06
 
 
-def clouds(outline: Outline) -> list[dict]:
+def clouds(seed: int, branches: Sequence[Branch]) -> list[dict]:
     """For each data set that has no images: its label, the target's points, each method's frames.
 
     Frame k shows every sample at the share k / 40 of its own path in evaluations, as figures do.
     Points are int16 in the window's units, base64: (points, 2), and (frames, points, 2).
     """
     found = []
-    for branch in outline.branches:
+    for branch in branches:
         wide = math.prod(branch.spec.shape) >= 2 and len(branch.spec.shape) < 3
         if wide and (panels := list(_panels(branch))):
-            found.append(_of(branch, outline.preset.seed, panels))
+            found.append(_of(branch, seed, panels))
     return found
 
 
@@ -41,7 +41,10 @@ def _panels(branch: Branch) -> Iterator[Panel]:
         first = placed.samples.format(**branch.sets[0])
         file, cost = Path(f"{first}.npz"), Path(f"{first}.json")
         if placed.cell.sampling.solver != "dopri5" and file.exists() and cost.exists():
-            yield read("paths", file, cost, PanelOf(dataset=branch.dataset, cell=_shown(placed)))
+            with readable(f"'{cost}'"):  # paths see to themselves
+                shown = PanelOf(dataset=branch.dataset, cell=_shown(placed))
+                panel = read("paths", file, cost, shown)
+            yield panel
 
 
 def _shown(placed: Placed) -> Shown:

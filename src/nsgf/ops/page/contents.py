@@ -18,9 +18,17 @@ from nsgf.ops.page.arrange import Column, Grid, Row, grids, sentences
 from nsgf.ops.text import duration
 from nsgf.ops.timing import timing
 from nsgf.registry import DATASETS
-from nsgf.report import tables
+from nsgf.report import tables, target_tables
 
 SHORT = ("w2_squared", "geomloss")  # metrics that stand in the long table alone
+TARGETS = {  # main columns of the table on training targets, as they are headed here
+    "data": "data",
+    "targets by": "targets by",
+    "velocity error, mean over the flow": "velocity error",
+    "W2 of NSGF": "W2 of NSGF",
+    "exact less GeomLoss": "exact less GeomLoss",
+}
+ORIGIN = ("commit", "numerics", "machine", "versions")  # of provenance
 WORDS = {  # verdicts on claims, as a stranger reads them
     "reproduced": "supported here",
     "not_reproduced": "contradicted here",
@@ -30,11 +38,12 @@ WORDS = {  # verdicts on claims, as a stranger reads them
 
 @dataclass(frozen=True)
 class StudyTable:
-    """A study's table in the paper's arrangement, and the long one behind it.
+    """A study's table in the paper's arrangement, and the long one behind it; or that on targets.
 
     Attributes:
         name, title: of the study. notes: that concern it. grids: a metric each.
-        long: the table as `nsgf.report.tables.display` has it.
+        long: the table as `nsgf.report.tables.display` has it. labels: of methods.
+        brief: main columns of the table on training targets, which has no grid.
     """
 
     name: str
@@ -43,6 +52,7 @@ class StudyTable:
     grids: list[Grid]
     long: pd.DataFrame
     labels: dict[str, str]
+    brief: pd.DataFrame | None = None
 
     @property
     def has_print(self) -> bool:
@@ -51,7 +61,11 @@ class StudyTable:
 
     @property
     def sentences(self) -> list[str]:
-        """What the first metric says of each data set."""
+        """What the first metric, or the training targets, say of each data set."""
+        if self.brief is not None:
+            said = self.long[self.long["verdict"] != ""]
+            about = said[["data", "verdict", "exact less GeomLoss"]].itertuples(index=False)
+            return [f"{data}: {verdict} ({change})." for data, verdict, change in about]
         return sentences(self.grids[0], self.label, place) if self.grids else []
 
     def label(self, row: Row) -> str:
@@ -85,8 +99,10 @@ class Contents:
     def studies(self) -> list[StudyTable]:
         """Tables that are there."""
         names = [self.only] if self.only else list(self.preset.studies)
-        there = [n for n in names if Path(self._layout.table(n)).is_file()]
-        return [self._study(name) for name in there]
+        found = [self._study(n) for n in names if Path(self._layout.table(n)).is_file()]
+        if not self.only and Path(self._layout.table("targets")).is_file():
+            found.append(self._targets())
+        return found
 
     def _study(self, name: str) -> StudyTable:
         study, file = self.preset.studies[name], Path(self._layout.table(name))
@@ -100,12 +116,24 @@ class Contents:
         if not study.paper:
             long = long.drop(columns=["published", "verdict"])
         main = [g for g in arranged if g.metric not in SHORT] or arranged
-        lines = file.with_suffix(".md").read_text().splitlines()
+        return StudyTable(name, *self._head(name), main, long, labels)
+
+    def _targets(self) -> StudyTable:
+        file = Path(self._layout.table("targets"))
+        with readable(f"table '{file}'"):
+            long = target_tables.display(pd.read_csv(file))
+        brief = long[list(TARGETS)].rename(columns=TARGETS)
+        return StudyTable("targets", *self._head("targets"), [], long, {}, brief)
+
+    def _head(self, name: str) -> tuple[str, list[str]]:
+        """A table's title and the notes of its own."""
+        file = Path(self._layout.table(name, "md"))
+        with readable(f"table '{file}'"):
+            lines = file.read_text().splitlines()
         notes = [line[2:] for line in lines if line.startswith("- ")]
-        own = [n for n in notes if n not in self.preset.reduced]
         title = lines[0].removeprefix("# ") if lines else name
         title = title.removesuffix(self.preset.title).rstrip(" -:") or name
-        return StudyTable(name, title, own, main, long, labels)
+        return title, [n for n in notes if n not in self.preset.reduced]
 
     @cached_property
     def claims(self) -> list[dict[str, str]]:
@@ -115,6 +143,8 @@ class Contents:
             return []
         with readable(f"claims '{file}'"), file.open(newline="") as lines:
             rows = list(csv.DictReader(lines))
+            if any(None in (row["text"], row["verdict"], row["evidence"]) for row in rows):
+                raise ValueError("a line is cut off")
             return [row | {"word": WORDS.get(row["verdict"], row["verdict"])} for row in rows]
 
     def figures(self) -> Iterator[dict[str, str]]:
@@ -138,7 +168,8 @@ class Contents:
         """What the player shows; nothing where samples are not there."""
         from nsgf.ops.page.clouds import clouds
 
-        return clouds(Outline(self.preset))
+        outline = Outline(self.preset)
+        return clouds(self.preset.seed, outline.of(self.only) if self.only else outline.branches)
 
     def cost(self) -> list[tuple[str, int, str]]:
         """Seconds by stage: its name, jobs, and their time one after the other."""
@@ -156,10 +187,9 @@ class Contents:
         )
         found = [("preset", self.preset.name), ("seed", str(self.preset.seed))]
         body = read_json(known) if known else {}
-        for name in ("commit", "numerics", "machine", "versions"):
-            if value := body.get(name):
-                found.append((name, _words(value)))
-        return found
+        with readable(f"'{known}'"):
+            stated = dict(body)
+        return found + [(name, _words(stated[name])) for name in ORIGIN if stated.get(name)]
 
 
 def _words(value: object) -> str:

@@ -25,6 +25,9 @@
     draw();
   }
 
+  // A palette for white paper, a third of the way to white on black.
+  const lighter = (colour) => `rgb(${[1, 3, 5].map((k) => 85 + parseInt(colour.slice(k, k + 2), 16) * 2 / 3)})`;
+
   function dots(context, side, radius, colour, count, at) {
     context.fillStyle = colour;
     for (let k = 0; k < count; k++) {
@@ -46,7 +49,7 @@
       const place = time.value * last, first = Math.min(Math.floor(place), last - 1), part = place - first;
       const from = 2 * points * first, to = from + 2 * points;
       const mix = (k) => frames[from + k] * (1 - part) + frames[to + k] * part;
-      dots(context, side, side / 200, colour, points, (k) => [mix(2 * k), mix(2 * k + 1)]);
+      dots(context, side, side / 200, dark ? lighter(colour) : colour, points, (k) => [mix(2 * k), mix(2 * k + 1)]);
     }
     share.textContent = `${Math.round(100 * time.value)} %`;
   }
@@ -75,7 +78,7 @@
     requestAnimationFrame(step);
   });
   time.addEventListener("input", () => { stop(); draw(); });
-  set.addEventListener("change", () => { stop(); time.value = 0; choose(); });
+  set.addEventListener("change", () => { stop(); choose(); });
   addEventListener("resize", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   choose();
