@@ -645,25 +645,6 @@ def test_what_is_published_is_judged_by_the_commit_that_it_names(inside, tmp_pat
     assert "table1" in result.stdout
 
 
-def test_what_two_commits_made_is_published_under_the_one_whose_code_makes_all(inside, tmp_path):
-    """Only figures are drawn anew after a change of theirs; tables keep the commit before it."""
-    later = Clone.of(inside, tmp_path / "later")
-    later.dvc("pull", check=False)  # pools are in no archive
-    module = later.folder / "src/nsgf/report/paths.py"
-    module.write_text(module.read_text().replace("N_PATHS = 200", "N_PATHS = 199"))
-    refused = later.nsgf("publish", "--preset", "config/small.yaml")
-    assert refused.returncode == 1
-    assert "figure3" in refused.stderr
-    later.commit("Draw fewer paths")
-    run = later.reproduce()
-    assert run.returncode == 0, run.stdout + run.stderr
-    published = later.nsgf("publish", "--preset", "config/small.yaml")
-    assert published.returncode == 0, published.stderr
-    later.commit("Publish anew")
-    result = later.nsgf("audit", "results/published/small")
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
 def test_a_published_run_that_its_commit_did_not_make_is_caught(inside, tmp_path):
     """The manifest names the commit before a change of code that the run was made after."""
     other = Clone.of(inside, tmp_path / "other")
