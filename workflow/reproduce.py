@@ -178,6 +178,7 @@ def _tell(request: Request, done: int, reported: bool, cost: dict) -> None:
         busy = 100 * cost["busy_fraction"]
         print(f"{took} peak memory {cost['peak_rss_mb']:.0f} MB, cores busy {busy:.0f} %")
     from nsgf.ops.page import run as page  # loads numpy, as what follows does
+    from nsgf.ops.page.contents import Contents
 
     line = None
     if request.only is None and not request.preset.data:  # nobody else has such data
@@ -185,8 +186,9 @@ def _tell(request: Request, done: int, reported: bool, cost: dict) -> None:
 
         line = glance(request.preset, request.file)
     if done or reported or not request.page.exists():
-        page.write(request.page, request.preset, request.only, line)
-        print(f"\n{page.summary(request.page, request.preset, request.only)}\n")
+        contents = Contents(request.preset, request.page.parent, request.only)
+        page.write(request.page, contents, line)
+        print(f"\n{page.summary(contents)}\n")
     for study in request.preset.studies if request.only is None else [request.only]:
         print(f"  {study}  results/{name}/tables/{study}.md")
     print(f"  report  {request.page}")

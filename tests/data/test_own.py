@@ -242,7 +242,7 @@ def test_a_whole_run_in_any_dimension(tmp_path, shape):
         assert (results / f"figures/{name}.png").stat().st_size > 2000
     shown = Contents(preset, results).clouds()
     assert [s["label"].split(",")[0] for s in shown] == ["mine"] * (len(preset.figures) > 1)
-    write(results / "report.html", preset, None, None)
+    write(results / "report.html", Contents(preset, results), None)
     assert "published" not in (results / "report.html").read_text()
     samples = np.load(next((results / "samples/mine").glob("nsgf*/seed0-0.npy")))
     held = read_cloud("data/own/mine.npz")

@@ -193,7 +193,7 @@ def at(small, monkeypatch) -> Path:
 def written(root: Path, preset: Preset, verdict: str | None = "All is well.") -> Parsed:
     page = root / "page.html"
     try:
-        write(page, preset, None, verdict)
+        write(page, Contents(preset, root), verdict)
         return Parsed(page.read_text())
     finally:
         page.unlink(missing_ok=True)
@@ -208,7 +208,7 @@ def test_the_page_of_a_run_is_sound_html_that_asks_nobody(at):
     assert all(p["alt"] and p["src"].startswith("data:image/png;base64,") for p in page.pictures)
     for words in ("All is well.", preset.title, "Clouds on their way", "moons", "floor"):
         assert words in page.text
-    write(at / "page.html", preset, None, None)
+    write(at / "page.html", Contents(preset, at), None)
     text = (at / "page.html").read_text()
     (at / "page.html").unlink()
     assert foreign(text) == []
@@ -319,7 +319,7 @@ def test_a_terminal_shows_the_same_numbers_within_its_width(at, monkeypatch):
             shown = [number(e) for r in grid.rows for e in r.entries if e and e.ours]
             assert all(n in said for n in shown)
     assert all(claim["text"][:40] in said for claim in contents.claims)
-    assert len(summary(at / "report.html", preset, None).splitlines()) >= len(contents.claims)
+    assert len(summary(contents).splitlines()) >= len(contents.claims)
 
 
 def test_show_takes_the_committed_run_where_there_is_none(tmp_path, monkeypatch):
@@ -346,7 +346,7 @@ parent.document.title = [wide, innerWidth, clouds.length, new Set(clouds).size].
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 @pytest.mark.parametrize("width", [1400, 400])
 def test_the_page_does_not_scroll_sideways_and_clouds_stand_side_by_side(at, tmp_path, width):
-    write(at / "page.html", load("config/small.yaml", Preset), None, None)
+    write(at / "page.html", Contents(load("config/small.yaml", Preset), at), None)
     page = html.escape((at / "page.html").read_text() + PROBE)
     (at / "page.html").unlink()
     frame = tmp_path / "frame.html"

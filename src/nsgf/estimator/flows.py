@@ -1,4 +1,4 @@
-"""NSGF and NSGF++ as estimators: points in, samples out, by the pipeline's own stages.
+"""NSGF as an estimator: points in, samples out, by the pipeline's own stages.
 
 model = NSGF(steps=10).fit(x)   # x (n, *shape), an array or a tensor
 new = model.sample(1000, seed=0)
@@ -289,25 +289,3 @@ class NSGF:
         """What is fitted: to what, with which flow, and where networks lie."""
         self._problem, self._unit, self._flow, self._kept = problem, unit, flow, kept
         self.blur_, self.step_size_, self.shape_ = flow.blur, flow.step_size, problem.shape
-
-
-class NSGFPlusPlus(NSGF):
-    """NSGF++: a few steps of the flow, then a straight flow from a predicted time on.
-
-    Args:
-        omega: longest step of the straight leg, units of interpolation time.
-        others: as of `NSGF`; by default 5 steps that leave a third of the way.
-    """
-
-    method, left = "nsgf++", 0.33
-
-    def __init__(self, blur="auto", steps=5, step_size="auto", *, omega=0.02, **others):
-        super().__init__(blur, steps, step_size, **others)
-        self.omega = omega
-
-    @classmethod
-    def _names(cls) -> list[str]:
-        return [*NSGF._names(), "omega"]
-
-    def _sampling(self) -> dict:
-        return {"omega": self.omega}

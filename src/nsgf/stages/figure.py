@@ -55,11 +55,11 @@ def _sources(outline: Outline, figure: Figure, reads: str) -> tuple[dict, tuple[
             first = placed.samples.format(**branch.sets[0])
             arrays.append(f"{placed.metrics if reads == 'neighbours' else first}.npz")
             costs.append(f"{first}.json")
-            panels.append(PanelOf(dataset=branch.dataset, cell=_shown(placed.cell)))
+            panels.append(PanelOf(dataset=branch.dataset, cell=shown(placed.cell)))
     return {"arrays": tuple(arrays), "cost": tuple(costs)}, tuple(panels)
 
 
-def _shown(cell: Cell) -> Shown:
+def shown(cell: Cell) -> Shown:
     """A cell with its printed name: with what varies beside the NFE, which stands there anyway."""
     varied = [f"{k} {v}" for k, v in cell.varied.items() if k not in ("nfe", "flow.steps")]
     label = f"{cell.label} ({', '.join(varied)})" if varied else cell.label

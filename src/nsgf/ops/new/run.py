@@ -45,11 +45,12 @@ def run(
         raise NsgfError(f"--test {test:g} is no share", "give a fraction in (0, 1), such as 0.2")
     points = read(data, columns)
     x = points_of(points.x, f"'{data}'", least=LEAST)
-    held, how = _split(x, test), standard_way(x, scale)
-    cloud.write(file, cloud.Cloud(*held, *cloud.units(held[0], how)))
-    write_text(preset, _preset(name, data, file, points, how))
-    known = load(preset, Preset).data[name]
-    study = load(preset, Preset).studies[name]
+    (learnt, held), how = _split(x, test), standard_way(x, scale)
+    own = cloud.Cloud(learnt, held, *cloud.units(learnt, how))
+    cloud.write(file, own)
+    write_text(preset, _preset(name, data, file, own, points, how))
+    whole = load(preset, Preset)
+    known, study = whole.data[name], whole.studies[name]
     print(
         f"{file}  {known.train} points to learn from, {known.test} held out, shape"
         f" {known.shape}, standardised: {how}\n"
@@ -76,16 +77,15 @@ def _split(x: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
     return x[order[count:]], x[order[:count]]
 
 
-def _preset(name: str, data: Path, file: Path, points: Points, how: str) -> str:
+def _preset(name: str, data: Path, file: Path, own: cloud.Cloud, points: Points, how: str) -> str:
     """The preset's text."""
-    held = cloud.read(file)
-    train, test, d = len(held.train), len(held.test), math.prod(held.shape)
-    y = CloudProblem(held).target(1024, stream(SEED, "scale", name))
+    train, test, d = len(own.train), len(own.test), math.prod(own.shape)
+    y = CloudProblem(own).target(1024, stream(SEED, "scale", name))
     entry = {
         "label": name,
         "file": str(file),
         "sha256": sha256_file(file),
-        "shape": list(held.shape),
+        "shape": list(own.shape),
         "train": train,
         "test": test,
     } | ({"columns": list(points.columns)} if points.columns else {})

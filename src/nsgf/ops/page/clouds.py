@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from nsgf.artifact import readable
-from nsgf.config.figure import PanelOf, Shown
-from nsgf.engine.branch import Branch, Placed
+from nsgf.config.figure import PanelOf
+from nsgf.engine.branch import Branch
 from nsgf.report.source import Panel, read, state_at
+from nsgf.stages.figure import shown
 
 FRAMES, POINTS = 41, 400
 HALF = 32767  # int16 from edge to edge of the window
@@ -42,16 +43,9 @@ def _panels(branch: Branch) -> Iterator[Panel]:
         file, cost = Path(f"{first}.npz"), Path(f"{first}.json")
         if placed.cell.sampling.solver != "dopri5" and file.exists() and cost.exists():
             with readable(f"'{cost}'"):  # paths see to themselves
-                shown = PanelOf(dataset=branch.dataset, cell=_shown(placed))
-                panel = read("paths", file, cost, shown)
+                of = PanelOf(dataset=branch.dataset, cell=shown(placed.cell))
+                panel = read("paths", file, cost, of)
             yield panel
-
-
-def _shown(placed: Placed) -> Shown:
-    cell = placed.cell
-    varied = [f"{k} {v}" for k, v in cell.varied.items() if k not in ("nfe", "flow.steps")]
-    label = f"{cell.label} ({', '.join(varied)})" if varied else cell.label
-    return Shown(row=cell.name, method=cell.method, label=label)
 
 
 def _of(branch: Branch, seed: int, panels: list[Panel]) -> dict:

@@ -24,20 +24,19 @@ def run(preset: Path) -> None:
     if not root.is_dir():
         raise NsgfError(f"there is no '{root}'", f"make reproduce PRESET={whole.name}")
     page = root / "report.html"
-    write(page, whole, None, None if whole.data else glance(whole, preset))
+    write(page, Contents(whole, root), None if whole.data else glance(whole, preset))
     print(page)
 
 
-def summary(page: Path, preset: Preset, only: str | None) -> str:
+def summary(contents: Contents) -> str:
     """What a run says, in a few lines: verdicts on claims, and each table's sentences."""
-    contents = Contents(preset, page.parent, only)
     lines = [f"{claim['word']:<18} {claim['text']}" for claim in contents.claims]
     lines += [line for study in contents.studies for line in study.sentences]
     return "\n".join(lines)
 
 
-def write(page: Path, preset: Preset, only: str | None, verdict: str | None) -> None:
-    """Write the page of a run, or of one study of it.
+def write(page: Path, contents: Contents, verdict: str | None) -> None:
+    """Write the page of what a run holds.
 
     Args:
         verdict: of the audit, in a line; None where it was not asked.
@@ -51,10 +50,9 @@ def write(page: Path, preset: Preset, only: str | None, verdict: str | None) -> 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    contents = Contents(preset, page.parent, only)
-    technical = page.with_name(page.name.replace("report", "technical"))
+    technical = page.with_name(page.name.replace("report", "technical", 1))
     text = environment.get_template("page.html").render(
-        title=preset.title,
+        title=contents.preset.title,
         verdict=verdict,
         contents=contents,
         figures=list(contents.figures()),
