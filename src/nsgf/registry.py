@@ -53,6 +53,9 @@ class Dataset:
         return tuple(law for law in (self.source, self.target) if is_module(law))
 
 
+ANY = "any"  # settings of a learner that nobody else knows
+
+
 @dataclass(frozen=True)
 class Network:
     """What one training makes: its module, and what it learns from.
@@ -66,6 +69,9 @@ class Network:
     needs_pool: bool = False
     after: tuple[str, ...] = ()
     role: str = "field"  # of the network that its training configures
+    options: str = ""  # class of its learner's own settings; ANY: it reads them itself
+    goes_on: bool = False  # from the weights of the network before it
+    stepwise: bool = False  # learns options.steps moves: as many evaluations a sample
 
 
 @dataclass(frozen=True)
@@ -88,9 +94,13 @@ class Method:
         return "phase" in self.networks
 
     @property
+    def stepwise(self) -> bool:
+        return any(NETWORKS[name].stepwise for name in self.networks)
+
+    @property
     def takes_nfe(self) -> bool:
         """Whether the number of evaluations is free to choose."""
-        return not (self.two_phase or self.nfe_of or self.needs_pool)
+        return not (self.two_phase or self.nfe_of or self.needs_pool or self.stepwise)
 
 
 @dataclass(frozen=True)
@@ -112,10 +122,20 @@ DATASETS = {
     "cifar10": Dataset("CIFAR-10", (3, 32, 32), "cifar10", flip=True),
 }
 
+OWN = "nsgf.config.learning"  # classes of settings that learners have of their own
 NETWORKS = {
     "velocity": Network("nsgf.train.velocity", needs_pool=True),
     "straight": Network("nsgf.train.straight"),
     "ot_cfm": Network("nsgf.train.ot_cfm"),
+    "si": Network("nsgf.train.interpolant"),
+    "reflow_2": Network(
+        "nsgf.train.reflow", after=("straight",), options=f"{OWN}.Reflow", goes_on=True
+    ),
+    "reflow_3": Network(
+        "nsgf.train.reflow", after=("reflow_2",), options=f"{OWN}.Reflow", goes_on=True
+    ),
+    "ept": Network("nsgf.train.ept", options=f"{OWN}.DensityRatio", stepwise=True),
+    "jko_flow": Network("nsgf.train.jko_flow", options=f"{OWN}.JKO", stepwise=True),
     "phase": Network("nsgf.train.phase", role="time"),
     "classifier": Network("nsgf.train.classifier", role="classes"),
 }
@@ -125,6 +145,11 @@ METHODS = {
     "nsgf++": Method("NSGF++", ("velocity", "phase", "straight"), "nsgf.sample.two_phase"),
     "fm": Method("FM (sigma = 0)", ("straight",), "nsgf.sample.straight"),
     "ot_cfm": Method("OT-CFM", ("ot_cfm",), "nsgf.sample.straight"),
+    "si": Method("SI (trigonometric)", ("si",), "nsgf.sample.straight"),
+    "2-rf": Method("2-RF", ("straight", "reflow_2"), "nsgf.sample.straight"),
+    "3-rf": Method("3-RF", ("straight", "reflow_2", "reflow_3"), "nsgf.sample.straight"),
+    "ept": Method("EPT (Gao et al. 2022)", ("ept",), "nsgf.sample.moves"),
+    "jko-flow": Method("JKO-Flow (Fan et al. 2022)", ("jko_flow",), "nsgf.sample.moves"),
     "straight": Method(
         "Straight flow alone (= FM, sigma = 0)", ("straight",), "nsgf.sample.straight", "nsgf++"
     ),
@@ -172,6 +197,7 @@ NETS = {
     "unet": "nsgf.nets.unet",
     "phase_cnn": "nsgf.nets.phase",
     "phase_mlp": "nsgf.nets.phase_mlp",
+    "potential_mlp": "nsgf.nets.potential_mlp",
     "classifier": "nsgf.nets.classifier",
 }
 BACKENDS = {
@@ -286,4 +312,5 @@ TABLES = {
 for _study in STUDIES.values():
     _take_in(_study)
 # A method that brings its own learner needs no line in NETWORKS.
-_add("NETWORKS", {m.networks[0]: Network(m.learner) for m in METHODS.values() if m.learner})
+_own = {m.networks[0]: Network(m.learner, options=ANY) for m in METHODS.values() if m.learner}
+_add("NETWORKS", _own)

@@ -1,5 +1,6 @@
 """Cells: what a study varies, what it refuses, and what two studies share."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from nsgf.config.preset import Preset
 from nsgf.config.published import published_of
 from nsgf.engine.dag import jobs, tasks
 from nsgf.errors import NsgfError
+from nsgf.registry import ANY, NETWORKS
 from nsgf.report import tables
 from tests.trials.house import small
 
@@ -133,11 +135,46 @@ def test_what_is_not_possible_names_its_key(study, says):
 
 
 @pytest.mark.parametrize("value", ["../up", "a/b", "{seed}", "a b", ""])
-def test_a_value_that_no_path_can_hold_is_refused(value):
+def test_a_value_that_no_path_can_hold_is_refused(monkeypatch, value):
+    free = replace(NETWORKS["straight"], options=ANY)  # a learner of one's own
+    monkeypatch.setitem(NETWORKS, "straight", free)
     whole = small("mine", methods={"fm": {"networks.straight.options.how": ["plain", value]}})
     whole["studies"]["table1"]["networks"]["straight"]["options"] = {"how": "plain"}
     with pytest.raises(NsgfError, match="which no path can hold"):
         parse(whole, Preset, "mine.yaml")
+
+
+MLP = {"net": {"kind": "mlp"}, "iterations": 60, "batch_size": 8, "lr": 1e-3}
+EPT = MLP | {"net": {"kind": "potential_mlp"}}
+
+
+@pytest.mark.parametrize(
+    ("methods", "networks", "says"),
+    [
+        ({"fm": {}}, {"straight": MLP | {"options": {"pairs": 3}}}, "'straight' has no options"),
+        ({"ept": {}}, {"ept": EPT | {"options": {"step": 3}}}, "nearest known key: 'steps'"),
+        ({"ept": {}}, {"ept": EPT | {"options": {"steps": 0}}}, "'networks.ept.options.steps'"),
+        ({"ept": {}}, {"ept": EPT | {"options": {"steps": 61}}}, "iterations: 60 for 61 moves"),
+        ({"ept": {"networks.ept.options.penalty": [-1]}}, {"ept": EPT}, "options.penalty'"),
+        ({"ept": {"nfe": 10}}, {"ept": EPT}, "'ept' has no setting 'nfe'"),
+        (
+            {"2-rf": {}},
+            {"straight": MLP, "reflow_2": MLP | {"net": {"kind": "mlp", "width": 9}}},
+            "it goes on from the weights of networks.straight",
+        ),
+        ({"3-rf": {}}, {"straight": MLP, "reflow_2": MLP}, "needs networks.reflow_3"),
+    ],
+)
+def test_a_learners_own_settings_are_checked(methods, networks, says):
+    assert says in refusal(methods=methods, networks=networks)
+
+
+def test_a_method_of_moves_has_as_many_evaluations():
+    ept = EPT | {"options": {"particles": 50}}
+    row = {"networks.ept.options.steps": [5, 20]}
+    found = cells(preset(methods={"ept": row}, networks={"ept": ept}).studies["table1"])
+    assert [cell.nfe for cell in found] == [5, 20]
+    assert found[0].networks["ept"].options == {"steps": 5, "particles": 50, "penalty": 0.5}
 
 
 def test_a_network_that_a_row_changes_must_be_possible():

@@ -167,6 +167,8 @@ def _resolved(study: "Study", called: dict, method: Method, values: dict[str, Va
         raise ValueError(f"methods.{name}: nfe is {nfe}, not a count of 1 or more")
     if method.needs_pool and not method.two_phase:
         nfe = flow.steps
+    if method.stepwise:
+        nfe = networks[method.networks[-1]].options["steps"]
     sampling = _changed(study.sampling, "sampling", values)
     return Cell(**called, nfe=nfe, flow=flow, pool=pool, networks=networks, sampling=sampling)
 

@@ -9,7 +9,7 @@ from nsgf.config.cells import Case, Cell, Value, cells, known
 from nsgf.config.compute import Compute, Resources
 from nsgf.config.pool import Flow, Pool, Targets, Trajectories
 from nsgf.config.sample import Sampling, Shards
-from nsgf.config.train import Training
+from nsgf.config.train import Training, options_of
 from nsgf.registry import DATASETS, METHODS, NETWORKS, STUDIES, kind_of
 
 Stage = Literal["pool", "train", "sample", "gather", "reference", "features", "evaluate", "targets"]
@@ -73,6 +73,20 @@ class Study(Model):
             return values | {"metrics": part(values["metrics"], kind_of(kind).metrics, "metrics")}
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _options_of_the_learner(cls, values):
+        """Fill in what a network's learner has of its own, so that rows can vary it."""
+        networks = values.get("networks") if isinstance(values, dict) else None
+        if not isinstance(networks, dict):
+            return values
+        whole = dict(networks)
+        for name, training in networks.items():
+            if isinstance(training, dict) and name in NETWORKS:
+                options = options_of(name, training.get("options") or {})
+                whole[name] = training | ({"options": options} if options else {})
+        return values | {"networks": whole}
+
     @model_validator(mode="after")
     def _is_possible(self):
         shapes = {known(DATASETS, name, "data set").shape for name in self.datasets}
@@ -83,8 +97,10 @@ class Study(Model):
             self._check_cost(cell, sum(c.name == METHODS[cell.method].nfe_of for c in every))
             if METHODS[cell.method].needs_pool:
                 self._check_pool(cell)
+            _check_trainings(cell)
         trained = [self.networks, *(cell.networks for cell in every)]
         for name, training in (item for networks in trained for item in networks.items()):
+            options_of(name, training.options)
             for shape in shapes:
                 _check_net(name, training.net, shape)
         if self.targets and (self.flow is None or self.pool is None):
@@ -126,6 +142,23 @@ class Study(Model):
         geomloss = self.targets and flow.backend == "geomloss"
         if geomloss and flow.scaling not in self.targets.scalings:
             raise ValueError(f"targets.scalings lacks {flow.scaling:g} of '{cell.path}'")
+
+
+def _check_trainings(cell: Cell):
+    """Whether networks that rest on each other, or that learn a sequence, can do so."""
+    for name, training in cell.networks.items():
+        entry = NETWORKS[name]
+        for before in entry.after if entry.goes_on else ():
+            if training.net != cell.networks[before].net:
+                raise ValueError(
+                    f"networks.{name}.net: it goes on from the weights of networks.{before}:"
+                    " give both the same net"
+                )
+        if entry.stepwise and training.iterations < training.options["steps"]:
+            raise ValueError(
+                f"networks.{name}.iterations: {training.iterations} for"
+                f" {training.options['steps']} moves; each needs one or more"
+            )
 
 
 def _check_net(name: str, net: Model, shape: tuple[int, ...]) -> None:

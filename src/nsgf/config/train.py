@@ -8,7 +8,7 @@ from nsgf.config.base import Idle, Model, part
 from nsgf.config.compute import Compute
 from nsgf.config.net import NetModel
 from nsgf.config.pool import PoolStage
-from nsgf.registry import NETS, module_of
+from nsgf.registry import ANY, NETS, NETWORKS, module_of
 
 
 def _of_its_kind(value: object) -> object:
@@ -52,7 +52,7 @@ class Training(Model):
     checkpoint_every: Annotated[int, Idle()] = Field(default=500, ge=1)
     """Steps between resume points, count."""
     options: dict[str, int | float | str] = Field(default_factory=dict)
-    """Settings of the network's own objective or learner; its module says which there are."""
+    """Settings of the network's own learner, by the class that nsgf.registry names for it."""
     log_every: int = Field(default=50, ge=1)
     """Steps between two points of the learning curve, count."""
 
@@ -63,6 +63,23 @@ class Training(Model):
                 f"warmup ({self.warmup} steps) does not end within iterations ({self.iterations})"
             )
         return self
+
+
+def options_of(network: str, given: object) -> dict:
+    """All settings of a network's own learner, from those that are given.
+
+    Raises:
+        ValueError: one is not possible, or the learner has none.
+    """
+    entry, section = NETWORKS[network], f"networks.{network}.options"
+    if entry.options == ANY:
+        return given
+    if not entry.options and given:
+        raise ValueError(f"{section}: '{network}' has no options")
+    if not entry.options:
+        return {}
+    module, _, name = entry.options.rpartition(".")
+    return part(given, getattr(module_of(module), name), section).model_dump()
 
 
 class TrainStage(Model):

@@ -10,8 +10,8 @@ from nsgf.sample.run import Batch, StatePath, Task
 
 
 def draw(task: Task, x0: Tensor, path: StatePath | None) -> Batch:
-    """A batch of FM, OT-CFM or straight-flow samples, at a fixed NFE or adaptively."""
-    (name,) = METHODS[task.stage.method].networks
+    """A batch of samples of a method's last network, at a fixed NFE or adaptively."""
+    name = METHODS[task.stage.method].networks[-1]
     settings, field = task.stage.sampling, Counted(task.net(name))
     start = torch.zeros(len(x0), device=x0.device)
     fixed = settings.solver != "dopri5"

@@ -53,6 +53,11 @@ def _mlp(net: NetModel, shape: tuple[int, ...]) -> NetSize:
     return _total([_linear(d + 1, w), *hidden, _linear(w, d)])
 
 
+def _potential(net: NetModel, shape: tuple[int, ...]) -> NetSize:
+    d, w = math.prod(shape), net.width
+    return _total([_linear(d, w), *(_linear(w, w) for _ in range(net.depth - 1)), _linear(w, 1)])
+
+
 def _phase(net: NetModel, shape: tuple[int, ...]) -> NetSize:
     before, side, layers = shape[0], shape[-1], []
     for after in net.channels:
@@ -116,4 +121,12 @@ def _attention(channels: int, places: int) -> NetSize:
     return _norm(channels, places) + maps + weights
 
 
-SIZES = {"mlp": _mlp, "unet": _unet, "phase_cnn": _phase, "classifier": _classifier}
+SIZES = {
+    "mlp": _mlp,
+    "potential_mlp": _potential,
+    "unet": _unet,
+    "phase_cnn": _phase,
+    "classifier": _classifier,
+}
+# Whose rates a network has, where it has none of its own.
+LIKE = {"potential_mlp": "mlp"}

@@ -7,7 +7,7 @@ changes nothing but the number of starts.
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from nsgf.config.net import NetModel
@@ -15,9 +15,9 @@ from nsgf.config.pool import Flow
 from nsgf.config.preset import Preset, Study
 from nsgf.engine.task import Job, Unit
 from nsgf.metrics.weights import inception_file
-from nsgf.ops.plan.nets import is_known, size_of
+from nsgf.ops.plan.nets import LIKE, is_known, size_of
 from nsgf.ops.plan.reference import reference
-from nsgf.registry import DATASETS, METHODS, Dataset
+from nsgf.registry import DATASETS, METHODS, NETWORKS, Dataset
 
 TRAIN_IMAGES, ALL_IMAGES = 60_000, 70_000  # of an image set, about
 HANDOVER = 0.5  # interpolation time where NSGF++ hands over, before anyone has measured it
@@ -25,6 +25,9 @@ FLOW_STEPS = 5  # of the method whose evaluations another one spends
 ADAPTIVE_NFE = 100  # evaluations of dopri5, likewise
 FEATURES = {"inception": 2048, "effnet_lite0": 1280, "classifier": 128}
 PASSES = {"inception": 2, "effnet_lite0": 1, "classifier": 2}  # features, and probabilities if any
+# Forward passes a sample of a training step, backward counted as two: both clouds' ratios and a
+# gradient's gradient; the map and the potential on both clouds. 3 for all others.
+LEARNT = {"ept": 8, "jko_flow": 6.6}
 OT_POWER = 2.3  # of n in the time of exact optimal transport, as measured from 256 to 1024 points
 FLOAT = 4  # bytes
 MEASURED = ("planar", "images")  # kinds of studies whose measuring has a model
@@ -119,8 +122,10 @@ def _pool(stage, study: Study, unit: Unit, data: Dataset) -> Work:
 def _train(stage, study: Study, unit: Unit, data: Dataset) -> Work:
     training = stage.training
     size, rows = size_of(training.net, data.shape), training.iterations * training.batch_size
-    # Backward is twice forward.
-    amounts = _passes_of(training.net, training.iterations, 3 * rows * size.macs)
+    options = training.options
+    alone = _alone(stage.network, options)
+    macs = (LEARNT.get(stage.network, 3) * rows + alone) * size.macs
+    amounts = _passes_of(training.net, training.iterations, macs)
     if stage.network == "ot_cfm":
         amounts["transport"] = training.iterations * training.batch_size**OT_POWER
     if stage.streaming:
@@ -130,12 +135,21 @@ def _train(stage, study: Study, unit: Unit, data: Dataset) -> Work:
         amounts += _solves("pool", flow, flow.backend, made, pool.batch_size, d)
     held = (16 * size.parameters + 8 * training.batch_size * size.activations) / 1e6
     kind = f"{stage.network} {training.net.kind}"
-    return Work(kind, amounts, net_mb=held, disk=FLOAT * size.parameters)
+    stored = options.get("steps", 1) if NETWORKS[stage.network].stepwise else 1
+    return Work(kind, amounts, net_mb=held, disk=stored * FLOAT * size.parameters)
+
+
+def _alone(network: str, options: Mapping) -> float:
+    """Points that pass a network beside its training: pairs of a flow, or particles on a way."""
+    passes = 3 if network == "ept" else 1  # its moves are gradients
+    points = options.get("pairs", options.get("particles", 0))
+    return passes * points * options.get("steps", 0)
 
 
 def _passes_of(net: NetModel, steps: float, macs: float) -> Counter:
     """A network's work: steps of a loop, and multiply-adds."""
-    return Counter({f"step {net.kind}": steps, f"mac {net.kind}": macs})
+    kind = LIKE.get(net.kind, net.kind)
+    return Counter({f"step {kind}": steps, f"mac {kind}": macs})
 
 
 def _sample(stage, study: Study, unit: Unit, data: Dataset) -> Work:
