@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from nsgf.config.base import load, parse
-from nsgf.config.cells import cells
+from nsgf.config.cells import beside_nfe, cells
 from nsgf.config.preset import Preset
 from nsgf.config.published import published_of
 from nsgf.engine.dag import jobs, tasks
@@ -175,6 +175,15 @@ def test_a_method_of_moves_has_as_many_evaluations():
     found = cells(preset(methods={"ept": row}, networks={"ept": ept}).studies["table1"])
     assert [cell.nfe for cell in found] == [5, 20]
     assert found[0].networks["ept"].options == {"steps": 5, "particles": 50, "penalty": 0.5}
+
+
+def test_what_the_nfe_tells_needs_no_words():
+    pair = ({"flow.steps": 10}, {"flow.steps": 100, "flow.step_size": 0.03})
+    every = cells(preset(methods={"nsgf": pair}).studies["table1"])
+    assert list(beside_nfe(every).values()) == [{}, {}]
+    row = {"flow.steps": [5, 10], "flow.blur": [0.5, 1.0]}
+    every = cells(preset(methods={"nsgf": row}).studies["table1"])
+    assert [v["flow.blur"] for v in beside_nfe(every).values()] == [0.5, 1.0, 0.5, 1.0]
 
 
 def test_a_network_that_a_row_changes_must_be_possible():

@@ -93,10 +93,12 @@ def test_methods_go_down_and_data_sets_with_their_steps_across():
 def test_an_nfe_of_a_methods_own_and_what_varies_go_to_its_name():
     grid = one(
         row("nsgf++", "mnist", 2.0, 0.1, nfe=35.2, **{"flow.blur": 0.5}),
+        row("nsgf++", "mnist", 2.0, 0.1, nfe=34.7, **{"flow.blur": 1.0}),
         row("straight", "mnist", 3.0, 0.1, nfe=36, **{"flow.blur": None}),
     )
     assert grid.columns == (("mnist", None),)
-    assert [r.varied for r in grid.rows] == ["flow.blur 0.5, NFE 35.2", "NFE 36"]
+    named = ["flow.blur 0.5, NFE 35.2", "flow.blur 1, NFE 34.7", "NFE 36"]
+    assert [r.varied for r in grid.rows] == named
 
 
 def test_the_best_is_marked_where_its_interval_is_apart_from_all_others():

@@ -7,7 +7,7 @@ varies settings for all rows that have them. What varies stands in paths and is 
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,6 +76,16 @@ def cells(study: "Study") -> tuple[Cell, ...]:
     if twice := sorted({p for p in paths if paths.count(p) > 1}):
         raise ValueError(f"methods: the cell '{twice[0]}' is there twice")
     return tuple(found)
+
+
+def beside_nfe(every: Sequence[Cell]) -> dict[str, dict[str, Value]]:
+    """For each cell, by its path, the settings that tell it from others of its row and NFE."""
+    found = {}
+    for cell in every:
+        alike = [c.varied for c in every if (c.name, c.nfe) == (cell.name, cell.nfe)]
+        keys = {k for k in cell.varied if len({v.get(k) for v in alike}) > 1}
+        found[cell.path] = {k: v for k, v in cell.varied.items() if k in keys and k != "nfe"}
+    return found
 
 
 def _of_row(study: "Study", name: str) -> Iterator[Cell]:

@@ -208,10 +208,10 @@ def display(found: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
         found: a study's table.
         labels: printed names of methods.
     """
-    varied = [c for c in found.columns[len(COLUMNS) :] if c != "flow.steps"]  # which is the NFE
+    named = zip(found["method"], aside(found), strict=True)
     return pd.DataFrame(
         {
-            "method": [_label(row, labels, varied) for _, row in found.iterrows()],
+            "method": [labels.get(m, m) + (f" ({told})" if told else "") for m, told in named],
             "data": [DATASETS[d].label for d in found["dataset"]],
             "NFE": found["nfe"].map(_count),
             "metric": found["metric"],
@@ -226,14 +226,22 @@ def display(found: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     )
 
 
-def _label(row: pd.Series, labels: Mapping[str, str], varied: list[str]) -> str:
-    name = labels.get(row["method"], row["method"])
-    about = [
-        f"{key} {row[key]:g}" if isinstance(row[key], float) else f"{key} {row[key]}"
-        for key in varied
-        if not pd.isna(row[key])
-    ]
-    return f"{name} ({', '.join(about)})" if about else name
+def aside(found: pd.DataFrame) -> list[str]:
+    """For each line, in words, the settings that tell it from others of its method and NFE.
+
+    An NFE that a method finds out itself, and that is a mean, tells nothing.
+    """
+    run, words = found[found["mean"].notna()], dict.fromkeys(found.index, "")
+    chosen = run["nfe"].where(run["nfe"] % 1 == 0)
+    for _, alike in run.groupby(["method", chosen], dropna=False):
+        keys = [k for k in found.columns[len(COLUMNS) :] if alike[k].nunique(dropna=False) > 1]
+        for at, row in alike.iterrows():
+            words[at] = ", ".join(f"{k} {_value(row[k])}" for k in keys if not pd.isna(row[k]))
+    return list(words.values())
+
+
+def _value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _interval(row: pd.Series) -> str:

@@ -1,8 +1,8 @@
 """One figure of a preset, as .pdf and .png."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from nsgf.config.cells import Cell
+from nsgf.config.cells import Cell, beside_nfe, cells
 from nsgf.config.figure import Figure, FigureStage, PanelOf, Shown
 from nsgf.config.preset import shown_cells
 from nsgf.engine.dag import Outline
@@ -47,7 +47,8 @@ def _sources(outline: Outline, figure: Figure, reads: str) -> tuple[dict, tuple[
         return {"errors": files, "table": outline.layout.table("targets")}, ()
     if reads == "table":
         return {"table": outline.layout.table(figure.study)}, ()
-    wanted = [cell.path for cell in shown_cells(outline.preset.studies[figure.study], figure)]
+    study = outline.preset.studies[figure.study]
+    wanted, aside = [c.path for c in shown_cells(study, figure)], beside_nfe(cells(study))
     arrays, costs, panels = [], [], []
     for branch in (b for d in figure.datasets for b in outline.of(figure.study) if b.dataset == d):
         known = {placed.cell.path: placed for placed in branch.cells}
@@ -55,13 +56,13 @@ def _sources(outline: Outline, figure: Figure, reads: str) -> tuple[dict, tuple[
             first = placed.samples.format(**branch.sets[0])
             arrays.append(f"{placed.metrics if reads == 'neighbours' else first}.npz")
             costs.append(f"{first}.json")
-            panels.append(PanelOf(dataset=branch.dataset, cell=shown(placed.cell)))
+            panels.append(PanelOf(dataset=branch.dataset, cell=shown(placed.cell, aside)))
     return {"arrays": tuple(arrays), "cost": tuple(costs)}, tuple(panels)
 
 
-def shown(cell: Cell) -> Shown:
+def shown(cell: Cell, aside: Mapping[str, Mapping]) -> Shown:
     """A cell with its printed name: with what varies beside the NFE, which stands there anyway."""
-    varied = [f"{k} {v}" for k, v in cell.varied.items() if k not in ("nfe", "flow.steps")]
+    varied = [f"{k} {v}" for k, v in aside[cell.path].items()]
     label = f"{cell.label} ({', '.join(varied)})" if varied else cell.label
     return Shown(row=cell.name, method=cell.method, label=label)
 

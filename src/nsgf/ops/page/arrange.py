@@ -8,7 +8,7 @@ import pandas as pd
 
 from nsgf.metrics.interval import Interval
 from nsgf.report.finding import interval_of_row
-from nsgf.report.tables import COLUMNS, ONE_TRAINING
+from nsgf.report.tables import ONE_TRAINING, aside
 from nsgf.report.verdict import HIGHER_IS_BETTER, separated
 
 Column = tuple[str, int | None]  # data set, and NFE where columns share one
@@ -109,13 +109,10 @@ def _share_their_nfe(run: pd.DataFrame) -> bool:
 
 def _varied(found: pd.DataFrame, shared: bool) -> list[str]:
     """What varies of each row in words; with its NFE where columns have none."""
-    keys = [key for key in found.columns[len(COLUMNS) :] if key != "flow.steps"]
     words = []
-    for _, row in found.iterrows():
-        known = [f"{key} {row[key]}" for key in keys if not pd.isna(row[key])]
-        if not shared and not pd.isna(row["nfe"]):
-            known.append(f"NFE {row['nfe']:g}")
-        words.append(", ".join(known))
+    for nfe, told in zip(found["nfe"], aside(found), strict=True):
+        alone = [] if shared or pd.isna(nfe) else [f"NFE {nfe:g}"]
+        words.append(", ".join([*filter(None, [told]), *alone]))
     return words
 
 

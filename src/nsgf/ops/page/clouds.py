@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nsgf.artifact import readable
+from nsgf.config.cells import beside_nfe
 from nsgf.config.figure import PanelOf
 from nsgf.engine.branch import Branch
 from nsgf.report.source import Panel, read, state_at
@@ -38,12 +39,13 @@ def clouds(seed: int, branches: Sequence[Branch]) -> list[dict]:
 
 def _panels(branch: Branch) -> Iterator[Panel]:
     """Paths of the first set of each cell that keeps them."""
+    aside = beside_nfe([placed.cell for placed in branch.cells])
     for placed in branch.cells:
         first = placed.samples.format(**branch.sets[0])
         file, cost = Path(f"{first}.npz"), Path(f"{first}.json")
         if placed.cell.sampling.solver != "dopri5" and file.exists() and cost.exists():
             with readable(f"'{cost}'"):  # paths see to themselves
-                of = PanelOf(dataset=branch.dataset, cell=shown(placed.cell))
+                of = PanelOf(dataset=branch.dataset, cell=shown(placed.cell, aside))
                 panel = read("paths", file, cost, of)
             yield panel
 
