@@ -18,6 +18,7 @@ from nsgf.config.published import published_of
 from nsgf.config.study import Study
 from nsgf.metrics.interval import Interval
 from nsgf.report import finding, render, tables
+from nsgf.report.paired import holm, p_value, paired
 from nsgf.report.verdict import Print, claim, separated, verdict
 from nsgf.studies.images import claims as of_images
 from nsgf.studies.planar import claims as of_points
@@ -185,16 +186,59 @@ def test_a_claim_without_evidence_is_not_run_in_the_papers_words():
     assert one.text == PUBLISHED.claims[6]
 
 
-def test_claim_1_needs_the_gradient_flow_rivals(measured):
-    found = table("table1", measured)
-    one = of_points.lowest_w2(found, PUBLISHED)
+def bodies(middles: dict[str, float], metric: str = "w2", seeds: int = 3) -> dict:
+    """Metrics of methods on one set; training seeds differ by .1, methods at one seed by noise."""
+    found = {}
+    for k, (name, middle) in enumerate(middles.items()):
+        sets = [
+            {"seed": s, "metrics": [{"metric": metric, "value": middle + 0.1 * s + 0.001 * k * s}]}
+            for s in range(seeds)
+            for _ in range(2)
+        ]
+        found[name] = {"parameters": {"nfe": 10}, "sets": sets}
+    return {"moons": found}
+
+
+def test_claim_1_is_judged_by_paired_differences():
+    """Separate intervals would overlap: seeds differ by .1, methods by .05."""
+    rivals = {"fm": 0.35, "ot_cfm": 0.36, "ept": 0.4, "jko-flow": 0.45}
+    one = of_points.lowest_w2(bodies({"nsgf": 0.3} | rivals), PUBLISHED)
+    assert one.verdict == "reproduced"
+    assert "exact W2 at 10 steps" in one.evidence
+    assert "4 comparisons (Holm)" in one.evidence
+    assert "FM (sigma = 0) -0.051 +- " in one.evidence
+    better = of_points.lowest_w2(bodies({"nsgf": 0.3} | rivals | {"fm": 0.2}), PUBLISHED)
+    assert better.verdict == "not_reproduced"
+    sliced = of_points.lowest_w2(bodies({"nsgf": 0.3} | rivals, "sw2_debiased"), PUBLISHED)
+    assert "debiased sliced W2^2 at 10 steps" in sliced.evidence
+
+
+def test_claim_1_needs_the_gradient_flow_rivals_and_three_seeds():
+    one = of_points.lowest_w2(bodies({"nsgf": 0.3, "fm": 0.35}), PUBLISHED)
     assert one.verdict == "inconclusive"
-    assert "interval below that of FM" in one.evidence
     assert "not run: JKO-Flow" in one.evidence
-    worse = found.copy()
-    mine = (worse["method"] == "nsgf") & worse["mean"].notna()
-    worse.loc[mine, ["mean", "ci_low", "ci_high"]] = [0.9, 0.85, 0.95]
-    assert of_points.lowest_w2(worse, PUBLISHED).verdict == "not_reproduced"
+    few = bodies({"nsgf": 0.3, "fm": 0.35, "ept": 0.4, "jko-flow": 0.4}, seeds=2)
+    assert of_points.lowest_w2(few, PUBLISHED).verdict == "inconclusive"
+    assert of_points.lowest_w2({}, PUBLISHED).verdict == "inconclusive"
+
+
+def test_holms_correction_is_the_step_down_one():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(-3, 3), min_size=3, max_size=8).filter(lambda x: max(x) > min(x) + 1e-3))
+def test_the_p_value_is_scipys_and_agrees_with_the_interval(values):
+    from scipy.stats import ttest_1samp
+
+    assert p_value(values) == pytest.approx(ttest_1samp(values, 0).pvalue, abs=1e-9)
+    (one,) = paired([values])
+    assert (one.vote == "inconclusive") == (one.interval.low <= 0 <= one.interval.high)
+
+
+def test_differences_that_do_not_vary_need_no_test():
+    assert [p_value(d) for d in ([0.0] * 3, [0.5] * 3, [0.1, 0.2])] == [1.0, 0.0, 1.0]
 
 
 def test_claim_2_compares_the_first_half_of_the_path():

@@ -65,13 +65,3 @@ def floors(
         name: sum(f[name] for f in found if name in f) / sum(name in f for f in found)
         for name in found[0]
     }
-
-
-def measure(
-    samples: Tensor, test: Tensor, floor: dict[str, float], names: Collection[str]
-) -> list[Measured]:
-    """The metrics of `samples` (n, 2) against `test` (m, 2), each beside its floor."""
-    return [
-        Measured(name, value, floor[name], PROTOCOLS[name], len(samples))
-        for name, value in distances(samples, test, names).items()
-    ]
