@@ -32,12 +32,12 @@ def squared_gap(one: Tensor, two: Tensor) -> float:
     """SW_2^2 of two clouds, data units squared, from their quantiles (L, n) and (L, m)."""
     n, m = one.shape[1], two.shape[1]
     if n == m:
-        return float((one - two).double().square().mean())
+        return float((one - two).square_().mean(dtype=torch.float64))
     # Quantile functions are steps; in units of 1 / (n m) all their ends are whole numbers.
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
     width = torch.from_numpy(np.diff(ends, prepend=0) / (n * m)).to(one.device)
     at = ((torch.from_numpy((ends - 1) // k).to(one.device)) for k in (m, n))
-    gap = (one[:, next(at)] - two[:, next(at)]).double().square()
+    gap = (one[:, next(at)] - two[:, next(at)]).square_().double()
     return float((gap @ width).mean())
 
 

@@ -14,7 +14,7 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
     """Measure, print tables, and write what is asked for.
 
     Args:
-        what: the benchmark, "sinkhorn", "accuracy" or "random".
+        what: the benchmark, "sinkhorn", "accuracy", "random" or "power".
         threads: for every library, count.
         json: where to write the rows.
         device: cpu, cuda or auto.
@@ -38,6 +38,10 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
             from nsgf.ops.bench import accuracy
 
             accuracy.compare(threads, json)
+        elif what == "power":
+            from nsgf.ops.bench import power
+
+            power.compare(threads, json)
         else:
             from nsgf.ops.bench import sinkhorn
 
