@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -193,6 +194,9 @@ def main(words: Sequence[str] | None = None) -> int:
         importlib.import_module(COMMANDS[command][0]).run(**arguments)
     except NsgfError as error:
         print(f"nsgf: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # who read our lines wants no more of them, such as `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor what is buffered
         return 1
     except OSError as error:
         if error.errno not in (*FULL, *REFUSED):

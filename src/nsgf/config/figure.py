@@ -68,11 +68,11 @@ class ReportStage(Model):
     numerics: Mode
 
     @classmethod
-    def of(cls, preset, name: str, **more):
-        """Of a preset."""
-        keys = ("seed", "title", "reduced", "judging", "numerics")
-        shared = {key: getattr(preset, key) for key in keys}
-        return cls(name=name, **shared, **more)
+    def of(cls, preset, name: str, about: str | None = None, **more):
+        """Of a preset; `about` is the study that it is of, if it is of one."""
+        title, reduced = preset.said_of(about)
+        shared = {key: getattr(preset, key) for key in ("seed", "judging", "numerics")}
+        return cls(name=name, title=title, reduced=reduced, **shared, **more)
 
 
 class TableStage(ReportStage):

@@ -55,6 +55,13 @@ class Preset(Model):
         modes = {study.compute.numerics for study in self.studies.values()}
         return "native" if "native" in modes else "portable"
 
+    def said_of(self, study: str | None) -> tuple[str, tuple[str, ...]]:
+        """Title of what is made of a study, or of all, and what of it is reduced."""
+        own = self.studies.get(study)
+        title = self.title if own is None or own.title is None else own.title
+        reduced = self.reduced if own is None or own.reduced is None else own.reduced
+        return title, reduced
+
     @model_validator(mode="after")
     def _figures_exist(self):
         if "targets" in self.studies:

@@ -28,6 +28,11 @@ class Study(Model):
     paper: Name | None = None
     """Whose printed numbers stand beside ours: config/published/<paper>.yaml, the table called like
     this study."""
+    title: str | None = None
+    """Printed over its table and figures; the preset's where null."""
+    reduced: tuple[str, ...] | None = None
+    """What of it differs from the paper's settings, one sentence each; what the preset says where
+    null."""
     datasets: Annotated[tuple[str, ...], NO_TWICE] = Field(min_length=1)
     """Data sets, by their names in nsgf.registry."""
     methods: dict[Name, Case | tuple[Case, ...]] = Field(min_length=1)

@@ -13,28 +13,28 @@ from nsgf.stages.table import ENDINGS
 class ClaimsStage(ReportStage):
     """All that decides the verdicts beside what was measured."""
 
-    studies: dict[str, tuple[str, str | None]]
-    """Kind and paper of each study that has claims; no paper where the kind has claims of its
-    own."""
+    studies: dict[str, tuple[str, str | None, bool]]
+    """Kind and paper of each study that has claims, no paper where the kind has claims of its own;
+    and whether it is reduced."""
 
 
 def tasks(outline: Outline) -> Iterator[Task]:
     """One, where a study of a paper has claims."""
     studies = outline.preset.studies.items()
     judged = {
-        name: (study.kind, study.paper)
+        name: (study.kind, study.paper, bool(outline.preset.said_of(name)[1]))
         for name, study in studies
         if kind_of(study.kind).claims and (study.paper or _own(study.kind))
     }
     if not judged:
         return
-    papers = {paper for _, paper in judged.values() if paper}
+    papers = {paper for _, paper, _ in judged.values() if paper}
     inputs = {f"paper {paper}": paper_file(paper) for paper in sorted(papers)}
-    for name, (kind, _) in judged.items():
+    for name, (kind, *_) in judged.items():
         inputs[f"table {name}"] = outline.layout.table(name)
         found = module_of(kind_of(kind).evidence).inputs(outline, name)
         inputs |= {f"{name} {what}": paths for what, paths in found.items()}
-    kinds = [kind_of(kind) for kind, _ in judged.values()]
+    kinds = [kind_of(kind) for kind, *_ in judged.values()]
     yield Task(
         "claims",
         {},
@@ -63,7 +63,7 @@ def make(settings: ClaimsStage, unit, files) -> None:
     from nsgf.report import render
 
     groups: dict[tuple, list[str]] = {}
-    for name, (kind, paper) in settings.studies.items():
+    for name, (kind, paper, _) in settings.studies.items():
         groups.setdefault((paper, None if paper else kind), []).append(name)
     found = []
     for paper, kind in sorted(groups, key=str):
@@ -89,8 +89,8 @@ def _judged(settings: ClaimsStage, inputs, names: list[str], paper: str | None) 
     for name in names:
         mine = [key for key in inputs if key.startswith(f"{name} ")]
         given = {key.removeprefix(f"{name} "): inputs[key] for key in mine}
-        judge = module_of(kind_of(settings.studies[name][0]).claims).judge
+        kind, _, reduced = settings.studies[name]
         table = pd.read_csv(inputs[f"table {name}"])
-        for one in judge(table, given, bool(settings.reduced), published):
+        for one in module_of(kind_of(kind).claims).judge(table, given, reduced, published):
             found.setdefault(one.claim, one)
     return [found.get(k) or not_run(k, published) for k in sorted(published.claims)]

@@ -25,7 +25,7 @@ def _task(outline: Outline, name: str, figure: Figure) -> Task:
     return Task(
         "figure",
         {"figure": name},
-        FigureStage.of(outline.preset, name, figure=figure, panels=panels),
+        FigureStage.of(outline.preset, name, figure.study, figure=figure, panels=panels),
         inputs=inputs,
         outputs={e: outline.layout.figure(name, e) for e in ("pdf", "png")},
         modules=(kind.module, *(module for spec in specs for module in spec.modules)),

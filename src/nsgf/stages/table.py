@@ -42,7 +42,7 @@ def _task(
     return Task(
         "table",
         {"table": name},
-        TableStage.of(outline.preset, name, study=study),
+        TableStage.of(outline.preset, name, name if study else None, study=study),
         inputs=inputs,
         outputs={e: outline.layout.table(name, e) for e in ENDINGS},
         modules=tuple(filter(None, modules)),
@@ -112,10 +112,14 @@ def _heading(printed, found) -> str:
 def _notes(settings: TableStage, published, measured, references) -> list[str]:
     """What a reader must know before the numbers."""
     study, percent = settings.study, round(100 * settings.judging.confidence)
+    blocks = getattr(study.metrics, "blocks", 1)
+    sets = parts = f"{study.sample_seeds} sampling seeds"
+    if study.sample_seeds == 1 and blocks > 1:
+        parts = f"{blocks} parts of a set of samples (debiased distance: of all of it)"
     over = (
-        f"{study.train_seeds} training seeds, each the mean of {study.sample_seeds} sampling seeds"
+        f"{study.train_seeds} training seeds, each the mean of {parts}"
         if study.train_seeds > 1
-        else f"{study.sample_seeds} sampling seeds of one training"
+        else f"{sets} of one training"
     )
     found = [
         *settings.reduced,

@@ -132,8 +132,10 @@ class Contents:
             lines = file.read_text().splitlines()
         notes = [line[2:] for line in lines if line.startswith("- ")]
         title = lines[0].removeprefix("# ") if lines else name
-        title = title.removesuffix(self.preset.title).rstrip(" -:") or name
-        return title, [n for n in notes if n not in self.preset.reduced]
+        said, reduced = self.preset.said_of(name)
+        own = said != self.preset.title  # stands nowhere else on the page
+        title = title if own else title.removesuffix(said).rstrip(" -:") or name
+        return title, notes if own else [n for n in notes if n not in reduced]
 
     @cached_property
     def claims(self) -> list[dict[str, str]]:

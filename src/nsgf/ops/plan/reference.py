@@ -7,7 +7,7 @@ from nsgf.config.base import read_yaml
 from nsgf.registry import lookup
 
 Rates = dict[str, dict[str, float]]  # seconds a unit of work, by device and name
-FIXED = ("start", "file", "transport")  # are not the GPU's
+FIXED = ("start", "file", "transport", "sorted")  # are not the GPU's
 FILE = Path(__file__).with_name("reference.yaml")
 
 

@@ -201,7 +201,7 @@ def _targets(stage, study: Study, unit: Unit, data: Dataset) -> Work:
 def _reference(stage, study: Study, unit: Unit, data: Dataset) -> Work:
     metrics = stage.metrics
     if stage.kind == "planar":
-        return Work("", _planar(stage, metrics.floor_draws + 1, metrics.n_test))
+        return Work("", _planar(stage, metrics.floor_draws + 1, 0))
     n = metrics.n_test + metrics.n_floor
     amounts = _distances(metrics) + _extracted(metrics, n)
     if "classifier" in metrics.features:
@@ -211,9 +211,10 @@ def _reference(stage, study: Study, unit: Unit, data: Dataset) -> Work:
 
 
 def _evaluate(stage, study: Study, unit: Unit, data: Dataset) -> Work:
-    metrics, n = stage.metrics, study.sampling.n_samples
+    metrics = stage.metrics
+    n = stage.parameters["sampling"]["n_samples"]
     if stage.kind == "planar":
-        return Work("", _planar(stage, 1, max(n, metrics.n_test)))
+        return Work("", _planar(stage, 1, n))
     one, d = _distances(metrics), math.prod(data.shape)
     if study.shards.features == 1:
         one += _extracted(metrics, n)
@@ -224,11 +225,16 @@ def _evaluate(stage, study: Study, unit: Unit, data: Dataset) -> Work:
 
 
 def _planar(stage, solves: int, n: int) -> Counter:
-    count = len(stage.sets)
-    amounts = Counter({"transport": count * solves * n**OT_POWER, "file": count})
-    priced = sum(sample < stage.metrics.geomloss_samples for _, sample in stage.sets)
+    """Exact transport of `solves` clouds for each part of a set, and what is measured of `n`."""
+    count, metrics = len(stage.sets), stage.metrics
+    size = metrics.n_test if metrics.blocks > 1 else max(n, metrics.n_test)
+    solves *= count * metrics.blocks
+    amounts = Counter({"transport": solves * size**OT_POWER, "file": count})
+    priced = sum(sample < metrics.geomloss_samples for _, sample in stage.sets)
     if priced:
-        amounts["metric geomloss pair"] = priced * n**2
+        amounts["metric geomloss pair"] = priced * size**2
+    if metrics.directions:
+        amounts["sorted"] = count * n * metrics.directions
     return amounts
 
 
