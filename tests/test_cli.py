@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -198,3 +199,12 @@ def test_a_command_that_makes_nothing_takes_one_thread_and_loads_nothing_heavy()
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert result.stdout.splitlines()[-1] == "1 False"
+
+
+def test_a_reader_that_has_had_enough_is_no_error():
+    code = "import sys; from nsgf.cli import main; sys.exit(main(['check', '--preset', 'cpu']))"
+    command = shlex.join([sys.executable, "-c", code]) + " | head -c 1"
+    result = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert (result.stdout, result.stderr) == ("c", "")

@@ -246,3 +246,29 @@ def test_a_large_pool_is_made_as_training_consumes_it(monkeypatch):
     streamed = nsgf.NSGF(**SMALL).fit(x)
     assert stored.score(x) != streamed.score(x)
     assert streamed.score(x) < 1.5 * stored.score(x)
+
+
+@pytest.mark.parametrize("seed", ["a", -1, 1.0, True, None])
+def test_a_seed_is_a_whole_number(fitted, seed):
+    with pytest.raises(NsgfError, match=r"(?s)seed is .*whole number"):
+        fitted.sample(2, seed=seed)
+    with pytest.raises(NsgfError, match="seed is"):
+        nsgf.NSGF(seed=seed, verbose=False).fit(np.zeros((5, 2)))
+
+
+def test_masked_values_are_refused_and_settings_mend_by_the_libraries_own_help():
+    x = np.ma.masked_array(np.ones((5, 2)), mask=[[0, 1]] * 5)
+    with pytest.raises(NsgfError, match="masked values"):
+        nsgf.NSGF(verbose=False).fit(x)
+    with pytest.raises(NsgfError, match=r"help\(nsgf.NSGF\)"):
+        nsgf.NSGF(blur=-1, verbose=False).fit(np.ones((5, 2)))
+
+
+def test_the_distance_of_learnt_points_is_what_a_score_is_held_against(fitted):
+    x, y = cloud(200, 5), cloud(100, 5)[::-1]
+    floor = fitted.distance(x[:100], y)
+    assert floor == pytest.approx(fitted.distance(torch.tensor(x[:100]), y))
+    assert fitted.distance(y, y) == pytest.approx(0, abs=1e-3)
+    assert fitted.score(y, seed=4) == pytest.approx(fitted.distance(fitted.sample(100, 4), y))
+    far = fitted.distance(x + 50, y)
+    assert far > 5 * floor

@@ -12,8 +12,6 @@ from pathlib import Path
 import psutil
 
 from nsgf.artifact import read_json, sidecar
-from nsgf.config.base import read_yaml
-from nsgf.config.preset import Preset
 from nsgf.engine.digests import Digests, altered, damaged
 from nsgf.engine.lineage import in_order
 from nsgf.engine.state import locked
@@ -22,9 +20,7 @@ from nsgf.errors import NsgfError
 from nsgf.ops.plan.forecast import JobForecast
 from nsgf.ops.text import size
 from nsgf.ops.watch.state import LOCK
-from nsgf.registry import DATASETS
 
-REGISTRY = Path("config/datasets.yaml")  # of image sets
 SNAKEMAKES = Path(".snakemake/locks")
 
 
@@ -84,26 +80,6 @@ def _is_stale(task: Task) -> bool:
     accounts = [read_json(p) for p in map(sidecar, task.artefacts) if p.is_file()]
     wanted = [task.stage, task.config, task.code]
     return any([made.get(k) for k in ("stage", "config", "code")] != wanted for made in accounts)
-
-
-def refuse_unlike_data(preset: Preset) -> None:
-    """Refuse a classifier that has fewer classes than an image set of its study.
-
-    Raises:
-        NsgfError: there is one.
-    """
-    known = read_yaml(REGISTRY)["datasets"]
-    for study, settings in preset.studies.items():
-        for name, training in settings.networks.items():
-            mine = getattr(training.net, "classes", None)
-            for target in (DATASETS[d].target for d in settings.datasets) if mine else ():
-                if target in known and mine < known[target]["classes"]:
-                    there = known[target]["classes"]
-                    raise NsgfError(
-                        f"studies.{study}.networks.{name}.net.classes is {mine}, but '{target}' has"
-                        f" {there} classes",
-                        f"write classes: {there}",
-                    )
 
 
 def warn_of_scarcity(planned: Sequence[JobForecast]) -> None:

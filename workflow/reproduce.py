@@ -14,24 +14,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import snakemake_run
-from before import holes, only_run, refuse_damaged, refuse_unlike_data, warn_of_scarcity
+from before import holes, only_run, refuse_damaged, warn_of_scarcity
 from failures import explain
 from where import Where
 
 from nsgf import numerics
 from nsgf.artifact import write_json
-from nsgf.config.base import load, read_yaml
+from nsgf.config.base import read_yaml
 from nsgf.config.find import preset_file
-from nsgf.config.preset import Preset
-from nsgf.config.published import published_of
 from nsgf.engine.dag import jobs, targets
 from nsgf.engine.lineage import needed
 from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
-from nsgf.layout import paper_file
 from nsgf.ops import timeline
 from nsgf.ops.audit.dvc import PIPELINE, outputs
 from nsgf.ops.plan.forecast import any_forecast
+from nsgf.ops.ready import ready
 from nsgf.ops.timing import timing
 
 
@@ -80,23 +78,13 @@ class Request:
         log, technical, page: Snakemake's log, its own report, and ours.
 
     Raises:
-        NsgfError: there is no such preset, it is not possible, it has another's name, nothing is
-            here of its paper, or its data sets have other classes.
+        NsgfError: there is no such preset, or as `ready`.
     """
 
     def __init__(self, preset: str, only: str | None, complete: bool):
         self.file, self.only, self.complete = preset_file(preset), only, complete
-        self.preset = load(self.file, Preset)
+        self.preset = ready(self.file)
         name = self.preset.name
-        if name != self.file.stem:
-            raise NsgfError(
-                f"'{self.file}' says `name: {name}`: its results would go to another preset's"
-                " folder",
-                f"write `name: {self.file.stem}`",
-            )
-        for study in self.preset.studies.values():
-            published_of(study.paper and Path(paper_file(study.paper)))
-        refuse_unlike_data(self.preset)
         self.settings = ["--config", f"preset={name}", f"preset_file={self.file}"]
         self.settings += [f"only={only}"] if only else []
         self.settings += ["complete=1"] if complete else []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from nsgf.cli import main
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.engine import dag
@@ -161,3 +162,44 @@ def test_the_driver_refuses_what_is_no_number_of_cores(cores):
     assert f"nsgf: '{cores}' is no number of cores (CORES of make, --cores)\n" in result.stderr
     assert "\n  mend " in result.stderr
     assert seconds < MOST
+
+
+OWN = {
+    "label": "mine",
+    "file": "data/own/mine.npz",
+    "sha256": "0" * 64,
+    "shape": [5],
+    "train": 2000,
+    "test": 1024,
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("name", "other", "name: other"),
+        (f"{PLANE}.paper", "nsgv", "config/published/nsgv.yaml"),
+        ("data", {"mine": OWN}, "data/own/mine.npz"),
+        (f"{IMAGES}.metrics.n_test", 50_000, "10000 test images"),
+        (f"{IMAGES}.metrics.n_floor", 70_000, "60000 train images"),
+        (f"{IMAGES}.networks.classifier.net.classes", 9, "'mnist' has 10 classes"),
+    ],
+)
+def test_what_a_run_could_not_begin_with_is_found_by_a_check(tmp_path, capsys, key, value, named):
+    whole = with_mistake("quick", "title", "mine") | {"name": "bad"}
+    *outer, last = key.split(".")
+    place = whole
+    for name in outer:
+        place = place[name]
+    place[last] = value
+    file = tmp_path / "bad.yaml"
+    file.write_text(yaml.safe_dump(whole))
+    assert main(["check", "--preset", str(file)]) == 1
+    assert named in capsys.readouterr().err
+
+
+def test_a_rule_runs_again_for_its_recipe_alone():
+    """What a preset is called is none: data that another preset has fetched stay as they are."""
+    text = (ROOT / "workflow/rules/stages.smk").read_text()
+    params = text.split("params:")[1].split("#")[0].split()
+    assert params == ["recipe=job.recipe,"]

@@ -33,11 +33,12 @@ for job in JOBS:
             **on_cluster(job),
             mem_mb=growing(job.resources.mem_mb),
             runtime=growing(job.resources.runtime_min),
-            # Its name, for the shell: as a parameter it would run again what is grouped otherwise.
+            # For the shell: as parameters, they would run again what is grouped otherwise, and data
+            # that another preset has fetched.
             job=job.name,
+            preset=SNAPSHOT,
         params:
             recipe=job.recipe,
-            preset=SNAPSHOT,
         # Read again when the job starts, and the loop has ended by then: `job` cannot stand here.
         shell:
-            "nsgf make --preset {params.preset} --job {resources.job} > {log} 2>&1"
+            "nsgf make --preset {resources.preset} --job {resources.job} > {log} 2>&1"

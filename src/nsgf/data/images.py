@@ -36,6 +36,8 @@ class ImageSet(base.Model):
     """Channels, height, width."""
     classes: int = Field(ge=1, le=256)
     """Number of labels; labels are 0 ... classes - 1."""
+    sizes: dict[Literal["train", "test"], Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Images of each split, count; a preset that asks for more is refused before a run begins."""
     canonical: Literal[*CANONICAL]
     """Form of the bytes that the digests belong to."""
     digests: dict[Literal[*ARRAYS], Annotated[tuple[Digest, ...], Field(min_length=1)]] = Field(

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import torch
 
 from nsgf import numerics
-from nsgf.config.base import deciding, parse
+from nsgf.config.base import deciding, part
 from nsgf.config.compute import Compute
 from nsgf.config.pool import Flow, Pool, PoolStage
 from nsgf.config.sample import SampleStage, Sampling
@@ -26,7 +26,7 @@ from nsgf.config.train import Training
 from nsgf.data.problem import Problem
 from nsgf.errors import NsgfError
 from nsgf.estimator import stored
-from nsgf.estimator.points import points_of, problem_of
+from nsgf.estimator.points import points_of, problem_of, seed_of
 from nsgf.estimator.work import Work
 from nsgf.flows.scale import blur_for, step_size_for
 from nsgf.ot import sinkhorn_divergence
@@ -38,6 +38,18 @@ MOST = 1 << 29  # bytes of a pool on disk; a larger one is made as training cons
 MANY = 10_000  # samples from which on drawing shows its progress
 FIELD = {"kind": "mlp", "width": 256, "depth": 3, "activation": "silu"}
 TIME = {"kind": "phase_mlp"}
+
+
+def _checked(settings: dict, model, what: str):
+    """Settings as `model`.
+
+    Raises:
+        NsgfError: they are not possible.
+    """
+    try:
+        return part(settings, model)
+    except ValueError as error:
+        raise NsgfError(f"settings {what}: {error}", "see help(nsgf.NSGF)") from error
 
 
 class NSGF:
@@ -132,11 +144,12 @@ class NSGF:
             NsgfError: points or settings are not possible, or the flow does not descend.
             NotConverged: a velocity of the flow stayed above its tolerance.
         """
+        seed = seed_of(self.seed, "seed")
         problem, name, digest = problem_of(x, source, self.standardise)
-        y, auto = problem.target(1024, stream(self.seed, "scale", name)), self.step_size == "auto"
+        y, auto = problem.target(1024, stream(seed, "scale", name)), self.step_size == "auto"
         blur = blur_for(y) if self.blur == "auto" else self.blur
         flow = {"steps": self.steps, "blur": blur, "step_size": 1 if auto else self.step_size}
-        flow = parse(flow, Flow, "of the flow")
+        flow = _checked(flow, Flow, "of the flow")
         if auto:
             eta = step_size_for(self.steps, self.left)
             flow = flow.model_copy(update={"step_size": eta})
@@ -146,12 +159,13 @@ class NSGF:
         stage = PoolStage(
             seed=self.seed,
             flow=flow,
-            pool=parse(pool, Pool, "of the pool"),
+            pool=_checked(pool, Pool, "of the pool"),
             compute=self._compute(),
         )
         networks = METHODS[self.method].networks
         trainings = {name: self._training(name, problem.shape) for name in networks}
-        unit, kept = {"dataset": name, "seed": self.training}, tempfile.TemporaryDirectory()
+        unit = {"dataset": name, "seed": seed_of(self.training, "training")}
+        kept = tempfile.TemporaryDirectory()
         with tempfile.TemporaryDirectory() as folder, self._shown():
             chosen = f"blur {flow.blur:g}, {flow.steps} steps of {flow.step_size:g}"
             print(f"nsgf: {chosen}, in standardised units", file=sys.stderr)
@@ -165,7 +179,7 @@ class NSGF:
     def _compute(self) -> Compute:
         threads = self.threads or torch.get_num_threads()
         settings = {"device": self.device, "threads": threads, "numerics": numerics.asked()}
-        return parse(settings, Compute, "of the device")
+        return _checked(settings, Compute, "of the device")
 
     def _training(self, network: str, shape: tuple[int, ...]) -> Training:
         settings = {
@@ -175,7 +189,7 @@ class NSGF:
             "lr": self.lr,
             "decay": "cosine",
         }
-        training = parse(settings, Training, f"of network '{network}'")
+        training = _checked(settings, Training, f"of network '{network}'")
         try:
             training.net.check(shape)
         except ValueError as error:
@@ -199,14 +213,24 @@ class NSGF:
         return self._given_back(drawn.path.unflatten(2, self.shape_))
 
     def score(self, y, seed: int = 0) -> float:
-        """How far as many samples are from points y (n, *shape): sqrt(2 S) at `blur_`, debiased.
+        """`distance` of as many samples from points y (n, *shape): lower is better.
 
-        About the W2 distance, in standardised units, so that lower is better. What a perfect model
-        scores falls with the number of points: compare scores at equal n alone, over some seeds.
+        What a perfect model scores falls with the number of points: compare scores at equal n
+        alone, over some seeds, and with the distance of as many points that were learnt from.
+        """
+        y = points_of(y, "y", self._fitted().shape)
+        return self.distance(self.sample(len(y), seed), y)
+
+    def distance(self, x, y) -> float:
+        """sqrt(2 S) at `blur_` between points x (n, *shape) and y (m, *shape), debiased.
+
+        About the W2 distance, in standardised units.
         """
         problem = self._fitted()
-        y = torch.from_numpy(points_of(y, "y", problem.shape)).flatten(1)
-        x = self._draw(len(y), seed).x
+        x, y = (
+            torch.from_numpy(points_of(points, name, problem.shape)).flatten(1)
+            for name, points in (("x", x), ("y", y))
+        )
         divergence = sinkhorn_divergence(problem.standard(x), problem.standard(y), self.blur_)
         return math.sqrt(2 * max(0.0, float(divergence)))
 
@@ -229,13 +253,13 @@ class NSGF:
             method=self.method,
             nfe=None if method.two_phase else self._flow.steps,
             flow=self._flow,
-            sampling=parse(sampling, Sampling, "of sampling"),
+            sampling=_checked(sampling, Sampling, "of sampling"),
             compute=self._compute(),
         )
         models = {name: Path(self._kept.name, f"{name}.safetensors") for name in method.networks}
         with tempfile.TemporaryDirectory() as state, self._shown(n > MANY):
             files = SimpleNamespace(inputs=models, outputs={}, state=Path(state))
-            unit = self._unit | {"sample": seed}
+            unit = self._unit | {"sample": seed_of(seed, "seed")}
             drawn, _ = sample.draw(settings, unit, files, self._problem, x0)
         return dataclasses.replace(drawn, x=drawn.x[:n])
 
@@ -281,7 +305,7 @@ class NSGF:
                 f"'{path}' is of class {about.get('class')}, not {cls.__name__}", "read it by that"
             )
         model = cls(**about["params"])
-        model._take(problem, about["unit"], parse(about["flow"], Flow, f"of '{path}'"), kept)
+        model._take(problem, about["unit"], _checked(about["flow"], Flow, f"of '{path}'"), kept)
         model._tensors = about["tensors"]
         return model
 

@@ -1,6 +1,7 @@
 """Points as people bring them: arrays or tensors of any shape, checked before anything is built."""
 
 import hashlib
+import numbers
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ def points_of(x, what: str, shape: tuple[int, ...] | None = None, least: int = 2
     """
     if isinstance(x, torch.Tensor):
         x = x.detach().cpu().numpy()
+    if np.ma.is_masked(x):
+        raise NsgfError(f"{what} has masked values", "leave such rows out, or fill them in")
     try:
         found = np.asarray(x)
         if found.dtype.kind not in "fiub":
@@ -46,6 +49,18 @@ def points_of(x, what: str, shape: tuple[int, ...] | None = None, least: int = 2
             "leave such rows out, or fill them in",
         )
     return found
+
+
+def seed_of(value, what: str) -> int:
+    """A seed as a plain number.
+
+    Raises:
+        NsgfError: it is no whole number of at least 0.
+    """
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or value < 0:
+        raise NsgfError(f"{what} is {value!r}", "give a whole number of at least 0")
+    return int(value)
 
 
 def standard_way(x: np.ndarray, asked: str) -> str:

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from nsgf.artifact import atomic
-from nsgf.config.base import load
-from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
 from nsgf.engine.task import Job
+from nsgf.ops.ready import ready
 from nsgf.registry import STAGES
 
 
@@ -14,9 +13,9 @@ def run(preset: Path, picture: Path | None = None) -> None:
     """Print a line a stage, or draw stages as boxes with arrows along the data.
 
     Raises:
-        NsgfError: the preset is not possible.
+        NsgfError: as `ready`.
     """
-    every = jobs(load(preset, Preset))
+    every = jobs(ready(preset))
     print(f"{preset}: {len(every)} jobs")
     rows = summary(every)
     for stage, (count, units, before) in rows.items():

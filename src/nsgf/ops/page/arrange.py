@@ -209,7 +209,9 @@ def _at_floor(grid: Grid, rows: Sequence[Row], k: int, label: Callable[[Row], st
     if at:
         return f"at the floor ({floor:.3g}): {', '.join(map(label, at))}"
     best = min(row.entries[k].ours.mean for row in rows)
-    return f"none is at the floor ({floor:.3g}), the nearest has {best / floor:.2g} times as much"
+    ratio = best / floor
+    more = f"{ratio:.2g} times as much" if ratio > 1.9 else f"{100 * (ratio - 1):.2g} % more"
+    return f"none is at the floor ({floor:.3g}), the nearest has {more}"
 
 
 def _list(rows: Sequence[Row], label: Callable[[Row], str], k: int) -> str:

@@ -5,7 +5,9 @@ from pathlib import Path
 from nsgf.artifact import write_text
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
+from nsgf.engine.dag import jobs
 from nsgf.errors import NsgfError
+from nsgf.layout import Layout
 from nsgf.ops.audit.run import glance
 from nsgf.ops.page.arrange import number
 from nsgf.ops.page.contents import Contents, place
@@ -17,12 +19,17 @@ def run(preset: Path) -> None:
     """Write results/<preset>/report.html.
 
     Raises:
-        NsgfError: there is no run of the preset, or a file of it is damaged.
+        NsgfError: no study of the preset is finished, or a file of it is damaged.
     """
     whole = load(preset, Preset)
     root = Path(f"results/{whole.name}")
-    if not root.is_dir():
-        raise NsgfError(f"there is no '{root}'", f"make reproduce PRESET={whole.name}")
+    if not any(Path(Layout(str(root)).table(study)).exists() for study in whole.studies):
+        every = jobs(whole)
+        done = sum(all(Path(path).exists() for path in job.kept) for job in every)
+        raise NsgfError(
+            f"'{root}' has no table yet: {done} of {len(every)} jobs are done",
+            f"make reproduce PRESET={whole.name}",
+        )
     page = root / "report.html"
     write(page, Contents(whole, root), None if whole.data else glance(whole, preset))
     print(page)
