@@ -6,7 +6,6 @@ from nsgf.config.base import load, read_yaml
 from nsgf.config.preset import Preset
 from nsgf.config.published import published_of
 from nsgf.config.study import Study
-from nsgf.data import cloud
 from nsgf.errors import NsgfError
 from nsgf.layout import paper_file
 from nsgf.registry import DATASETS
@@ -28,6 +27,8 @@ def ready(file: Path) -> Preset:
             f"write `name: {file.stem}`",
         )
     for own in preset.data.values():
+        from nsgf.data import cloud  # numpy, which the driver's numerics must come before
+
         cloud.read(Path(own.file), own.sha256)
     known = read_yaml(REGISTRY)["datasets"] if REGISTRY.exists() else {}
     for name, study in preset.studies.items():
