@@ -1,4 +1,4 @@
-# The only entry points that a newcomer needs. `make reproduce [PRESET=quick|cpu|paper] [ONLY=table1] [PROFILE=slurm]`
+# The only entry points that a newcomer needs. `make reproduce [PRESET=quick|cpu|gpu|paper] [ONLY=table1] [PROFILE=slurm]`
 PRESET ?= quick
 ONLY ?=
 COMPLETE ?=
@@ -29,7 +29,7 @@ $(VENV)/.ready: $(LOCKS)
 	@PYTHON="$(PYTHON)" requirements/install.sh $(VENV)
 	@touch $@
 
-reproduce: setup ## Data to report: PRESET=quick|cpu|paper, ONLY=table1|table2|table3, PROFILE=slurm
+reproduce: setup ## Data to report: PRESET=quick|cpu|gpu|paper, ONLY=table1|table2|table3, PROFILE=slurm
 	@$(BIN)/python workflow/reproduce.py --preset "$(PRESET)" --only "$(ONLY)" --cores "$(CORES)" \
 	  --profile "$(PROFILE)" $(if $(COMPLETE),--complete)
 

@@ -220,3 +220,30 @@ def test_a_pool_of_another_dimension_is_refused(tmp_path, images):
     (folder,) = build(tmp_path, "p", [unit()])
     with pytest.raises(NsgfError, match="needs 784-d"):
         open_pool([folder], open_problem("mnist", images))
+
+
+@pytest.mark.parametrize("storage", ["points", "coefficients"])
+def test_a_pool_of_steps_that_arrive_holds_what_a_sampler_adds(images, storage):
+    """States go on by 1 / T of what is learnt, in either storage; the last state is the flow's."""
+    flow = {"steps": 3, "step_size": "arriving", "blur": 0.5}
+    stage = PoolStage.model_validate(STAGE | {"flow": flow})
+    assert stage.flow.sizes == (1 / 3, 1 / 2, 1)
+    problem = open_problem("mnist", images)
+    (ends,) = minibatches(problem, stage, unit(dataset="mnist"), [0])
+    found = trajectories(stage, [ends])
+    states = torch.cat([found.x, found.end[None]])
+    assert_close(states[1:], states[:-1] + found.v / 3, rtol=0, atol=1e-5)
+    pool = stage.pool.model_copy(update={"storage": storage, "batches": 1})
+    settings = stage.model_copy(update={"pool": pool})
+    files = sorted((images / "mnist").glob("train_*.npy"))
+    names = build_pool.shard_files(f"{images}/pool", settings)
+    modules = build_pool.modules_of(settings)
+    one = unit(dataset="mnist")
+    make([task("build-pool", one, settings, {"data": files}, names, modules=modules)])
+    shard = open_pool([images / "pool"], problem)
+    drawn = shard.draw(200, stream(1))
+    k = (3 * drawn.t).round().long()
+    flat = states[:, 0]
+    row = torch.cdist(drawn.x, flat.flatten(0, 1)).argmin(1) % flat.shape[1]
+    assert_close(drawn.x, flat[k, row], rtol=0, atol=1e-4)
+    assert_close(drawn.x + drawn.v / 3, flat[k + 1, row], rtol=0, atol=2e-3)

@@ -112,7 +112,9 @@ def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
         left = {job.name for job in asked if not all(Path(p).exists() for p in job.kept)}
         if left and not where.slurm:
             planned = any_forecast(request.preset, local=True)  # where one sees what it measures
-            warn_of_scarcity([job for job in planned if job.job.name in left])
+            soon = [job for job in planned if job.job.name in left]
+            warn_of_scarcity(soon)
+            where.say_how_long(soon, request.preset.name)
         with where:
             ended = _run_jobs(asked if request.complete else [], words, request.log)
         if ended.code:

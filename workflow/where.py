@@ -4,16 +4,22 @@ Snakemake's executor gives each SLURM job the folder of the run and the comment 
 one run at a time works in a folder: jobs with this folder and such a comment are ours.
 """
 
+import os
 import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from nsgf.config.base import read_yaml
 from nsgf.config.cluster import gres_of
 from nsgf.errors import NsgfError
-from nsgf.ops.plan.schedule import limits_of, profile_folder
+from nsgf.ops.plan.forecast import JobForecast
+from nsgf.ops.plan.schedule import limits_of, profile_folder, whole_run
+from nsgf.ops.text import duration
 
 SLURM_RUN = Path(".snakemake/slurm-run")  # there while SLURM may hold jobs of this folder
+LONG = 60  # seconds of a run from which on its forecast is told
 PATIENCE = 120  # seconds that cancelled jobs may take to end
 SETTINGS = "cluster.yaml"  # in a profile: what differs between clusters
 
@@ -56,6 +62,15 @@ class Where:
             return words
         limits = limits_of(None, None)
         return [*words, "--resources", f"mem_mb={int(limits.mem_mb)}", f"gpu={limits.gpu}"]
+
+    def say_how_long(self, planned: Sequence[JobForecast], preset: str) -> None:
+        """A line on what jobs here will take together, where that is more than LONG."""
+        cores = int(self._cores) if self._cores.isdecimal() else None
+        each = [(p.job, p.seconds, p.memory_mb) for p in planned]
+        wall, _ = whole_run(each, limits_of(None, cores))
+        if wall > LONG:
+            follow = f"{os.path.relpath(Path(sys.executable).parent)}/nsgf watch --preset {preset}"
+            print(f"About {duration(wall)} by forecast. To follow the jobs: {follow}", flush=True)
 
     def __enter__(self):
         """Cancel what a killed run left on SLURM, so that no job runs twice at a time."""

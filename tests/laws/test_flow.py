@@ -137,3 +137,34 @@ def test_arrays_are_welcome_where_tensors_are():
     assert squared_w2(*arrays) == squared_w2(x, y)
     with pytest.raises(NsgfError, match="no array of numbers"):
         velocity([["a"]], [["b"]], 0.5)
+
+
+ARRIVING = tuple(1 / (5 - k) for k in range(5))
+
+
+@both
+@pytest.mark.parametrize("through_gram", [False, True])
+def test_steps_that_arrive_move_a_translated_cloud_evenly_to_its_end(through_gram, dtype):
+    """After step k (T - k - 1) / T of the way is left, so that every step is 1 / T of it."""
+    x = cloud(40, 5, 3, dtype=dtype)
+    y = x + torch.tensor([3.0, 4.0, 0.0], dtype=dtype)
+    flow = sinkhorn_flow(x, y, 0.5, ARRIVING, 5, TOL[dtype], through_gram=through_gram)
+    steps = torch.stack([eta * v for eta, v in zip(ARRIVING, flow.v, strict=True)])
+    assert_close(steps, ((y - x) / 5).expand_as(steps), rtol=0, atol=5 * TOL[dtype])
+    assert_close(flow.end, y, rtol=0, atol=20 * TOL[dtype])
+
+
+def test_at_a_small_blur_the_last_of_steps_that_arrive_lands_on_targets():
+    x, y = clouds(torch.float64)
+    y = torch.cat([y, y[:14] + 0.5])  # as many as particles
+    end = sinkhorn_flow(x, y, 0.02, ARRIVING, 5).end
+    assert float(torch.cdist(end, y).min(1).values.max()) < 0.02
+    assert squared_w2(end, y) < 1e-3 * squared_w2(x, y)
+
+
+def test_a_step_size_for_each_step_is_asked_for():
+    x, y = clouds(torch.float32)
+    with pytest.raises(NsgfError, match="2 step sizes for 3 steps"):
+        sinkhorn_flow(x, y, 0.5, (0.1, 0.2), 3)
+    even = sinkhorn_flow(x, y, 0.5, (ETA,) * 4, 4)
+    assert torch.equal(even.end, sinkhorn_flow(x, y, 0.5, ETA, 4).end)

@@ -15,8 +15,9 @@ class Flow(Model):
 
     steps: int = Field(ge=1, le=1000)
     """Euler steps T of a trajectory, count."""
-    step_size: float = Field(gt=0, le=1)
-    """Step eta, in units of flow time; 1 jumps to the barycentric projection."""
+    step_size: Literal["arriving"] | Annotated[float, Field(gt=0, le=1)]
+    """Step eta, in units of flow time; 1 jumps to the barycentric projection. arriving: step k of T
+    takes 1 / (T - k), so that the last one jumps; a network learns T times each step."""
     blur: float = Field(gt=0)
     """Square root of the entropic regularisation, data units."""
     backend: Literal["newton", "geomloss"] = "newton"
@@ -26,6 +27,18 @@ class Flow(Model):
     scaling: float = Field(default=0.95, gt=0, lt=1)
     """GeomLoss's ratio between successive blurs of its annealing, fraction in (0, 1); newton
     ignores it."""
+
+    @property
+    def sizes(self) -> tuple[float, ...]:
+        """eta of every step."""
+        if self.step_size == "arriving":
+            return tuple(1 / (self.steps - k) for k in range(self.steps))
+        return (self.step_size,) * self.steps
+
+    @property
+    def stride(self) -> float:
+        """What a learnt velocity is multiplied by in a step."""
+        return 1 / self.steps if self.step_size == "arriving" else self.step_size
 
 
 class Pool(Model):

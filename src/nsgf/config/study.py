@@ -102,12 +102,13 @@ class Study(Model):
             self._check_cost(cell, sum(c.name == METHODS[cell.method].nfe_of for c in every))
             if METHODS[cell.method].needs_pool:
                 self._check_pool(cell)
-            _check_trainings(cell)
         trained = [self.networks, *(cell.networks for cell in every)]
         for name, training in (item for networks in trained for item in networks.items()):
             options_of(name, training.options)
             for shape in shapes:
                 _check_net(name, training.net, shape)
+        for cell in every:
+            _check_trainings(cell)
         if self.targets and (self.flow is None or self.pool is None):
             raise ValueError("targets are measured along this study's flow: give flow and pool")
         kind_of(self.kind).check(self)

@@ -59,7 +59,8 @@ class NSGF:
         blur: square root of the entropic regularisation, in standardised units; "auto" takes a
             tenth of the target's spread.
         steps: Euler steps T of the flow, and network evaluations a sample.
-        step_size: eta; "auto" leaves 3 % of the way (`nsgf.flows.scale`).
+        step_size: eta; "auto" leaves 3 % of the way (`nsgf.flows.scale`); "arriving" takes
+            1 / (T - k) at step k, so that the last one arrives.
         standardise: "each", every coordinate by its own deviation; "one", all by one number;
             "none"; "auto" is each for vectors and one for points of more axes. What comes out is in
             data units.
@@ -167,7 +168,8 @@ class NSGF:
         unit = {"dataset": name, "seed": seed_of(self.training, "training")}
         kept = tempfile.TemporaryDirectory()
         with tempfile.TemporaryDirectory() as folder, self._shown():
-            chosen = f"blur {flow.blur:g}, {flow.steps} steps of {flow.step_size:g}"
+            chosen = f"blur {flow.blur:g}, {flow.steps} steps of {flow.sizes[0]:g}"
+            chosen += " and more" if flow.step_size == "arriving" else ""
             print(f"nsgf: {chosen}, in standardised units", file=sys.stderr)
             work = Work(problem, unit, digest, stage, Path(folder, "shard0"), Path(kept.name))
             for network, training in trainings.items():

@@ -80,10 +80,11 @@ class Writer:
         probe = torch.cat([x0[0], y[0]]).cpu()
         rows: list[list[sparse.csr_array]] = [[] for _ in ends]
         divergence, error, loss, stored = [], [], 0.0, state[0].cpu() @ probe
-        for step in gram_flow(x0, y, flow.blur, flow.step_size, flow.steps, flow.tol):
+        steps = gram_flow(x0, y, flow.blur, flow.sizes, flow.steps, flow.tol)
+        for eta, step in zip(flow.sizes, steps, strict=True):
             before = state[0]
-            state = step.moved(state, flow.step_size)
-            state[..., n:] += flow.step_size * step.across
+            state = step.moved(state, eta)
+            state[..., n:] += eta * step.across
             for kept, dense in zip(rows, state.cpu().numpy(), strict=True):
                 kept.append(self._kept(dense))
             exact = (state[0] - before).cpu() @ probe

@@ -9,13 +9,14 @@ leave the span of start and target: with Z = I - eta S,
 Distances, hence plans, follow from three Gram matrices at the start; no step touches a point.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from nsgf.errors import NsgfError
+from nsgf.flows.scale import step_sizes
 from nsgf.ot.coupling import from_gram
 from nsgf.ot.error import COARSE, Bound, first_goal, fitting_goal, moments, relative, speed
 from nsgf.ot.newton import loops_for, solve, solve_symmetric, without_rest
@@ -52,7 +53,7 @@ def gram_flow(
     x0: Tensor,
     y: Tensor,
     blur: float,
-    step_size: float,
+    step_size: float | Sequence[float],
     n_steps: int,
     tol: float = 1e-3,
     flag: bool = False,
@@ -66,7 +67,7 @@ def gram_flow(
         NotConverged: a velocity's error stayed above tol, and `flag` is off.
         NsgfError: a coordinate is nan or infinite.
     """
-    eps, eta = blur**2, step_size
+    eps, sizes = blur**2, step_sizes(step_size, n_steps)
     # Each cloud on its own mean, as rows of plans sum to one: plans stay, and the distance of the
     # means, which shrinks by 1 - eta a step, costs no digits.
     to, at = x0.mean(-2, keepdim=True), y.mean(-2, keepdim=True)
@@ -80,11 +81,10 @@ def gram_flow(
     if not flag:
         demand(target.error, tol, "the target's own plan")
     constant, goal = target.f.mean(-1), fine
-    for k in range(n_steps):
-        shrunk = (1 - eta) ** (2 * k) * apart
+    for k, eta in enumerate(sizes):
         within = _with_itself(xx, eps, fine)
         here = _Products(xx, xy, yy, without_rest(within.plan))
-        across, error, goal = here.solved(eps, tol, shrunk, goal, start, within)
+        across, error, goal = here.solved(eps, tol, apart, goal, start, within)
         start, goal = (1 - eta) * across.g, (1 - eta) * goal
         if not flag:
             demand(error, tol)
@@ -94,13 +94,14 @@ def gram_flow(
         step = GramStep(
             across=across.plan,
             within=here.within,
-            divergence=energy - constant + shrunk,
+            divergence=energy - constant + apart,
             error=error,
             iterations=across.iterations + within.iterations,
         )
         yield step
         if k + 1 < n_steps:
             xx, xy = here.moved(step, eta)
+            apart = (1 - eta) ** 2 * apart
 
 
 class _Products:

@@ -1,6 +1,7 @@
 """Minibatch problems of a pool, several at a time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -24,16 +25,13 @@ def minibatches(
 
 
 def trajectories(stage: PoolStage, ends: Sequence[Minibatch]) -> Trajectory:
-    """The flows of B minibatches on the configured device, (T, B, n, d)."""
+    """The flows of B minibatches on the configured device, (T, B, n, d).
+
+    Their velocities are those that networks learn: a step, over the flow's stride.
+    """
     flow, device = stage.flow, pick(stage.compute.device)
     x0, y = (torch.stack([getattr(e, side) for e in ends]).to(device) for side in ("x0", "y"))
-    return sinkhorn_flow(
-        x0,
-        y,
-        flow.blur,
-        flow.step_size,
-        flow.steps,
-        flow.tol,
-        backend=flow.backend,
-        scaling=flow.scaling,
-    )
+    options = {"backend": flow.backend, "scaling": flow.scaling}
+    found = sinkhorn_flow(x0, y, flow.blur, flow.sizes, flow.steps, flow.tol, **options)
+    rates = found.v.new_tensor([eta / flow.stride for eta in flow.sizes])
+    return replace(found, v=rates.view(-1, 1, 1, 1) * found.v)

@@ -5,8 +5,11 @@ in use 0.5), 1.5 for MNIST (14.5; 1), 2.8 for CIFAR-10 (27.5; 2).
 """
 
 import math
+from collections.abc import Sequence
 
 from torch import Tensor
+
+from nsgf.errors import NsgfError
 
 SHARE = 0.1
 LEFT = 0.03  # of the way to the target; NSGF of the paper has 0.7^10
@@ -19,6 +22,20 @@ def blur_for(y: Tensor) -> float:
     """
     spread = float((y - y.mean(0)).double().square().sum(1).mean().sqrt())
     return float(f"{SHARE * spread:.2g}")
+
+
+def step_sizes(step_size: float | Sequence[float], n_steps: int) -> tuple[float, ...]:
+    """eta of every step, from one for all or one for each.
+
+    Raises:
+        NsgfError: there is no step, or not a size for each.
+    """
+    if n_steps < 1:
+        raise NsgfError(f"a flow of {n_steps} steps has no state", "give n_steps of at least 1")
+    sizes = tuple(step_size) if isinstance(step_size, Sequence) else (step_size,) * n_steps
+    if len(sizes) != n_steps:
+        raise NsgfError(f"{len(sizes)} step sizes for {n_steps} steps", "give one, or one a step")
+    return sizes
 
 
 def step_size_for(steps: int, left: float = LEFT) -> float:

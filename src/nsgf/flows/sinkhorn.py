@@ -3,6 +3,7 @@
 X <- X + eta v(X),  v = T_{X->Y} - T_{X->X},  Y fixed along the trajectory (NSGF, Eq. 14, App. A).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from nsgf.errors import NsgfError
 from nsgf.flows.gram import gram_flow
+from nsgf.flows.scale import step_sizes
 from nsgf.ot.newton import loops_for
 from nsgf.ot.sinkhorn import DEFAULT_BACKEND, checked, self_cost, tensors, velocity
 
@@ -44,7 +46,7 @@ def sinkhorn_flow(
     x0: Tensor,
     y: Tensor,
     blur: float,
-    step_size: float,
+    step_size: float | Sequence[float],
     n_steps: int,
     tol: float = 1e-3,
     *,
@@ -59,7 +61,7 @@ def sinkhorn_flow(
         x0: starting particles, (n, d) or (B, n, d), data units.
         y: target samples, (m, d) or (B, m, d).
         blur: square root of the entropic regularisation, data units.
-        step_size: eta, units of flow time.
+        step_size: eta, units of flow time; one for all steps, or a sequence of one for each.
         n_steps: T.
         tol, backend, scaling, flag: as in `nsgf.ot.velocity`.
         through_gram: whether to follow inner products instead of points (`nsgf.flows.gram`, our
@@ -67,11 +69,10 @@ def sinkhorn_flow(
 
     Raises:
         NotConverged: a velocity's error stayed above tol.
-        NsgfError: shapes or dtypes do not fit, there is no step, or `through_gram` is asked of
-            another solver.
+        NsgfError: shapes or dtypes do not fit, there is no step or not a size for each, or
+            `through_gram` is asked of another solver.
     """
-    if n_steps < 1:
-        raise NsgfError(f"a flow of {n_steps} steps has no state", "give n_steps of at least 1")
+    sizes = step_sizes(step_size, n_steps)
     if through_gram and backend != DEFAULT_BACKEND:
         raise NsgfError(
             f"backend '{backend}' gives no plan to follow in Gram space", "leave through_gram out"
@@ -83,9 +84,9 @@ def sinkhorn_flow(
     options = {"tol": tol, "backend": backend, "scaling": scaling}
     xs, vs = (x0.new_empty(k, *x0.shape) for k in (n_steps + 1, n_steps))
     xs[0], found = x0, []
-    for k, (v, *rest) in enumerate(flow(xs, y, blur, step_size, n_steps, flag=flag, **options)):
+    for k, (v, *rest) in enumerate(flow(xs, y, blur, sizes, flag=flag, **options)):
         vs[k] = v
-        torch.add(xs[k], step_size * v, out=xs[k + 1])
+        torch.add(xs[k], sizes[k] * v, out=xs[k + 1])
         found.append(rest)
     divergences, errors, iterations = zip(*found, strict=True)
     errors = torch.stack(errors)
@@ -100,25 +101,25 @@ def sinkhorn_flow(
     )
 
 
-def _directly(xs, y, blur, step_size, n_steps, *, tol, flag, **options):
+def _directly(xs, y, blur, sizes, *, tol, flag, **options):
     """Velocity, divergence, error and iterations at each state, which the caller has in `xs`."""
     start, goal = None, None
     constant = self_cost(y, blur, tol, flag=flag, **options) / 2
-    for k in range(n_steps):
+    for k, eta in enumerate(sizes):
         step = velocity(xs[k], y, blur, tol, start=start, goal=goal, flag=flag, **options)
         yield step.v, step.energy - constant, step.error, step.iterations
         # Exact for eps -> 0: a geodesic's remaining displacement shrinks by this factor.
-        goal = (1 - step_size) * step.goal
+        goal = (1 - eta) * step.goal
         if step.potential is not None:
-            start = (1 - step_size) * step.potential
+            start = (1 - eta) * step.potential
 
 
-def _through_gram(xs, y, blur, step_size, n_steps, *, tol, flag, **_):
+def _through_gram(xs, y, blur, sizes, *, tol, flag, **_):
     """The same, from inner products: only the velocities themselves are made in full."""
     shape = xs[0].shape
     x, y = checked(xs[0], y, blur, tol)
     project = loops_for(x).project
-    for k, step in enumerate(gram_flow(x, y, blur, step_size, n_steps, tol, flag)):
+    for k, step in enumerate(gram_flow(x, y, blur, sizes, len(sizes), tol, flag)):
         x = xs[k].view_as(x)
         kept = x if step.within is None else project(step.within, x)
         yield (

@@ -72,9 +72,7 @@ def target_errors(x0: Tensor, y: Tensor, flow: Flow, settings: Sequence[Setting]
     Raises:
         NotConverged: the exact flow, or a solver that converges, did not.
     """
-    exact = sinkhorn_flow(
-        x0.double(), y.double(), flow.blur, flow.step_size, flow.steps, tol=EXACT_TOL
-    )
+    exact = sinkhorn_flow(x0.double(), y.double(), flow.blur, flow.sizes, flow.steps, tol=EXACT_TOL)
     return [_compare(_velocities(exact.x, y, flow, s), exact.v) for s in settings]
 
 
@@ -82,12 +80,12 @@ def _velocities(states: Tensor, y: Tensor, flow: Flow, setting: Setting) -> Tens
     """What `setting` returns at each state, (T, n, d)."""
     options = {} if setting.scaling is None else {"scaling": setting.scaling}
     found, start = [], None
-    for x in states:
+    for x, eta in zip(states, flow.sizes, strict=True):
         step = velocity(
             x.float(), y.float(), flow.blur, backend=setting.backend, start=start, **options
         )
         if step.potential is not None:
-            start = (1 - flow.step_size) * step.potential
+            start = (1 - eta) * step.potential
         found.append(step.v)
     return torch.stack(found)
 

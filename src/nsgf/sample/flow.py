@@ -10,11 +10,11 @@ from nsgf.sample.run import Batch, StatePath, Task
 
 
 def flow_steps(field: Counted, x: Tensor, flow: Flow, path: StatePath | None) -> Tensor:
-    """T steps x <- x + eta v(x, k/T); times on the path count from -T to 0."""
+    """T steps x <- x + stride v(x, k/T); times on the path count from -T to 0."""
     for k in range(flow.steps):
         if path:
             path.add(x, float(k - flow.steps))
-        x = x + flow.step_size * field(x, torch.full((len(x),), k / flow.steps, device=x.device))
+        x = x + flow.stride * field(x, torch.full((len(x),), k / flow.steps, device=x.device))
     return x
 
 

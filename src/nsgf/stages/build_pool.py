@@ -133,7 +133,7 @@ def _describe(settings: PoolStage, unit, mine: range, problem, path: Path) -> No
     about = {
         "storage": settings.pool.storage,
         "steps": settings.flow.steps,
-        "step_size": settings.flow.step_size,
+        "step_size": settings.flow.stride,
         "first": mine.start,
         "stream": [settings.seed, *stream_names(unit)],
         "shape": list(problem.shape),

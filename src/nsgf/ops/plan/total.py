@@ -77,7 +77,8 @@ def text(planned: Sequence[JobForecast], limits: Limits, preset: Preset) -> str:
     sums = _total(planned, limits)
     cpu, gpu, wall = (duration(sums[k]) for k in ("cpu_s", "gpu_s", "wall_s"))
     memory, disk = size(sums["memory_mb"] * 1e6), size(sums["disk_bytes"])
-    last = f"{sums['jobs']} jobs, {cpu} of CPU and {gpu} of GPU time; {wall} on {where}"
+    time = f"{cpu} of CPU and {gpu} of GPU time" if sums["gpu_s"] else f"{cpu} of CPU time"
+    last = f"{sums['jobs']} jobs, {time}; {wall} on {where}"
     last += f", peak memory {memory}, disk {disk}"
     head = f"{preset.name}: the whole preset, from nothing"
     return "\n".join([head, columns(rows, right=range(2, 7)), last, *_notes(planned)])
