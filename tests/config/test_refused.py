@@ -165,8 +165,8 @@ def test_the_driver_refuses_what_is_no_number_of_cores(cores):
 
 
 OWN = {
-    "label": "mine",
-    "file": "data/own/mine.npz",
+    "label": "absent",
+    "file": "data/own/absent.npz",
     "sha256": "0" * 64,
     "shape": [5],
     "train": 2000,
@@ -179,7 +179,7 @@ OWN = {
     [
         ("name", "other", "name: other"),
         (f"{PLANE}.paper", "nsgv", "config/published/nsgv.yaml"),
-        ("data", {"mine": OWN}, "data/own/mine.npz"),
+        ("data", {"absent": OWN}, "data/own/absent.npz"),
         (f"{IMAGES}.metrics.n_test", 50_000, "10000 test images"),
         (f"{IMAGES}.metrics.n_floor", 70_000, "60000 train images"),
         (f"{IMAGES}.networks.classifier.net.classes", 9, "'mnist' has 10 classes"),

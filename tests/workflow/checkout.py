@@ -16,16 +16,20 @@ import yaml
 
 from nsgf.ops.plan.calibrate import kept
 from nsgf.ops.plan.reference import reference
+from nsgf.registry import NETWORKS, module_of
 from tests import warm
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 1800  # seconds after which a run counts as hung, on a machine that others load too
 TINY_WIDTHS = {
     "mlp": {"width": 8},
+    "potential_mlp": {"width": 8},
     "unet": {"channels": 32, "depth": 1},  # group norm wants 32; levels and attention stay
     "phase_cnn": {"channels": [4, 4, 4, 4]},
     "classifier": {},
 }
+TINY_OPTIONS = {"pairs": 16, "particles": 16, "steps": 2}  # of learners that have these
+FEWER = {10: 1, 100: 2}  # moves of a method that trains each
 TINY_METRICS = {
     "planar": {"n_test": 48, "floor_draws": 1},
     "images": {
@@ -52,12 +56,19 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
             for each in case if isinstance(case, list) else [case]:
                 each |= {"flow.scaling": 0.5} if "flow.scaling" in each else {}
                 each.pop("pool.batches", None)
+                each.pop("sampling.n_samples", None)
+                moves = [key for key in each if key.endswith("options.steps")]
+                each |= {key: FEWER[each[key]] for key in moves}
         study["pool"] |= {
             "batch_size": 16,
             "batches": 2,
             "shards": min(2, study["pool"].get("shards", 1)),
         }
-        for training in study["networks"].values():
+        for name, training in study["networks"].items():
+            module, _, own = NETWORKS[name].options.rpartition(".")
+            if module:
+                known = getattr(module_of(module), own).model_fields
+                training["options"] = {k: v for k, v in TINY_OPTIONS.items() if k in known}
             training |= {
                 "net": training["net"] | TINY_WIDTHS[training["net"]["kind"]],
                 "iterations": iterations,
@@ -75,6 +86,8 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
         if study.get("targets"):
             study["targets"] |= {"problems": 2, "scalings": [0.5, 0.8]}
         study["metrics"] |= TINY_METRICS[study["kind"]]
+        if study["metrics"].get("blocks", 1) > 1:
+            study["metrics"] |= {"blocks": 2, "n_test": samples // 2}
     return whole
 
 
