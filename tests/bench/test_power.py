@@ -1,6 +1,7 @@
 """The benchmark of estimators: known changes are what they say, and trials count them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -61,6 +62,10 @@ def test_trials_are_counted_kept_and_not_made_twice(tmp_path, monkeypatch, capsy
     assert none["told_apart"] <= 2
     assert_close(shift["mean"], 4.5, atol=1.0, rtol=0)  # 3^2 / 2
     assert (tmp_path / "power.json.prov.json").exists()
-    monkeypatch.setattr(power, "_row", lambda *_: pytest.fail("made twice"))
-    power.compare(1, out)
+    with monkeypatch.context() as patch:
+        patch.setattr(power, "_row", lambda *_: pytest.fail("made twice"))
+        power.compare(1, out)
     assert "moons" in capsys.readouterr().out
+    monkeypatch.setitem(power.ESTIMATORS, "sliced", replace(small, n=100))
+    power.compare(1, out)
+    assert {row["n"] for row in json.loads(out.read_text())} == {100}  # other sizes are others

@@ -105,8 +105,10 @@ def compare(threads: int, json: Path | None) -> None:
     machine = provenance.machine()["processor"]
     print(f"power of {', '.join(ESTIMATORS)}: {threads} thread(s) of {machine}")
     found = (read_kept_json(json) if json and json.exists() else None) or []
-    known = {_key(row) for row in found}
-    wanted = [one for one in _wanted() if one[:4] not in known]
+    every = list(_wanted())
+    found = [row for row in found if _key(row) in every]  # none of other sizes or trials
+    known = set(map(_key, found))
+    wanted = [one for one in every if one not in known]
     with bar(len(wanted), "bench power") as progress:
         for one in wanted:
             found.append(_row(*one))
@@ -121,27 +123,27 @@ def compare(threads: int, json: Path | None) -> None:
 
 
 def _wanted() -> Iterator[tuple]:
-    """Law, estimator, change, size and trials, the estimator that is ours first."""
+    """Law, estimator, points, change, size and trials, the estimator that is ours first."""
     for name, estimator in ESTIMATORS.items():
         for law in COMPONENTS:
-            yield law, name, *NONE, estimator.trials[0]
+            yield law, name, estimator.n, *NONE, estimator.trials[0]
             for change, size in ASKED:
-                yield law, name, change, size, estimator.trials[1]
+                yield law, name, estimator.n, change, size, estimator.trials[1]
             further = [*(("shift", s) for s in SHIFTS), *(("mass", s) for s in SHARES)]
             for change, size in further if estimator.sizes else ():
-                yield law, name, change, size, estimator.sizes
+                yield law, name, estimator.n, change, size, estimator.sizes
 
 
 def _key(row: dict) -> tuple:
-    return row["law"], row["estimator"], row["change"], row["size"]
+    return tuple(row[k] for k in ("law", "estimator", "n", "change", "size", "trials"))
 
 
-def _row(law: str, name: str, change: str, size: float, trials: int) -> dict:
+def _row(law: str, name: str, n: int, change: str, size: float, trials: int) -> dict:
     """One law, estimator and change: its values, in trials of TRAININGS."""
     estimator, values = ESTIMATORS[name], []
     began = time.perf_counter()
     for k in range(trials * TRAININGS):
-        x, y = (_drawn(law, estimator.n, name, change, size, k, side) for side in ("x", "y"))
+        x, y = (_drawn(law, n, name, change, size, k, side) for side in ("x", "y"))
         numbers = stream(SEED, "power", law, name, change, size, k, "change")
         x = shifted(x, size) if change == "shift" else x
         x = moved_mass(law, x, size, numbers) if change == "mass" else x
@@ -150,7 +152,7 @@ def _row(law: str, name: str, change: str, size: float, trials: int) -> dict:
     each = [values[k : k + TRAININGS] for k in range(0, len(values), TRAININGS)]
     intervals = [student_t(trial) for trial in each]
     apart = sum(not i.low <= 0 <= i.high for i in intervals)
-    about = {"law": law, "estimator": name, "n": estimator.n, "change": change, "size": size}
+    about = {"law": law, "estimator": name, "n": n, "change": change, "size": size}
     about |= {"trials": trials, "told_apart": apart, "mean": mean(values), "sd": stdev(values)}
     return about | {"seconds": seconds}
 
