@@ -98,6 +98,18 @@ def test_stored_rows_are_the_flow(tmp_path):
     assert_close(x[:, 1], x[:, 0] + np.float32(0.3) * v[:, 0])
 
 
+def test_a_second_minibatch_flows_beside_each_and_is_not_stored(tmp_path):
+    stage = PoolStage.model_validate(STAGE | {"flow": STAGE["flow"] | {"self_term": "second"}})
+    problem = open_problem("moons", None)
+    ends = minibatches(problem, stage, unit(), [2, 3])
+    assert len(ends) == 4
+    flow = trajectories(stage, ends)
+    assert torch.equal(flow.x[0, 0], minibatches(problem, stage, unit(), [2])[0].x0)
+    assert flow.x.shape[1] == flow.end.shape[0] == 2
+    alone = trajectories(stage, minibatches(problem, stage, unit(), [3]))
+    assert_close(flow.v[:, 1], alone.v[:, 0])
+
+
 def test_a_draw_returns_rows_of_the_pool(tmp_path):
     parts = build(tmp_path, "parts", [unit(shard=k) for k in range(2)], shards=2)
     pool = open_pool(parts, open_problem("moons", None))

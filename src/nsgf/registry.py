@@ -72,6 +72,7 @@ class Network:
     options: str = ""  # class of its learner's own settings; ANY: it reads them itself
     goes_on: bool = False  # from the weights of the network before it
     stepwise: bool = False  # learns options.steps moves: as many evaluations a sample
+    ends: bool = False  # learns from both ends of a pool's one step, not along it
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,12 @@ class Method:
     @property
     def takes_nfe(self) -> bool:
         """Whether the number of evaluations is free to choose."""
-        return not (self.two_phase or self.nfe_of or self.needs_pool or self.stepwise)
+        return not (self.two_phase or self.nfe_of or self.stepwise or self.follows_flow)
+
+    @property
+    def follows_flow(self) -> bool:
+        """Whether its samples take the steps of its pool's flow."""
+        return any(NETWORKS[n].needs_pool and not NETWORKS[n].ends for n in self.networks)
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,7 @@ NETWORKS = {
     "velocity": Network("nsgf.train.velocity", needs_pool=True),
     "straight": Network("nsgf.train.straight"),
     "ot_cfm": Network("nsgf.train.ot_cfm"),
+    "pairs": Network("nsgf.train.pairs", needs_pool=True, ends=True),
     "si": Network("nsgf.train.interpolant"),
     "reflow_2": Network(
         "nsgf.train.reflow", after=("straight",), options=f"{OWN}.Reflow", goes_on=True
@@ -145,6 +152,7 @@ METHODS = {
     "nsgf++": Method("NSGF++", ("velocity", "phase", "straight"), "nsgf.sample.two_phase"),
     "fm": Method("FM (sigma = 0)", ("straight",), "nsgf.sample.straight"),
     "ot_cfm": Method("OT-CFM", ("ot_cfm",), "nsgf.sample.straight"),
+    "ot_cfm-pool": Method("OT-CFM, stored minibatches", ("pairs",), "nsgf.sample.straight"),
     "si": Method("SI (trigonometric)", ("si",), "nsgf.sample.straight"),
     "2-rf": Method("2-RF", ("straight", "reflow_2"), "nsgf.sample.straight"),
     "3-rf": Method("3-RF", ("straight", "reflow_2", "reflow_3"), "nsgf.sample.straight"),
@@ -204,6 +212,7 @@ BACKENDS = {
     "newton": "nsgf.ot.newton_backend",
     "geomloss": "nsgf.ot.geomloss_backend",
     "geomloss-online": "nsgf.ot.geomloss_backend",
+    "exact": "nsgf.ot.exact_backend",
     "flash-sinkhorn": "nsgf.ot.flash_sinkhorn_backend",
 }
 # Stages of the DAG, in the direction of the data: each a module of nsgf.stages.

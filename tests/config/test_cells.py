@@ -12,7 +12,7 @@ from nsgf.config.preset import Preset
 from nsgf.config.published import published_of
 from nsgf.engine.dag import jobs, tasks
 from nsgf.errors import NsgfError
-from nsgf.registry import ANY, NETWORKS
+from nsgf.registry import ANY, METHODS, NETWORKS
 from nsgf.report import tables
 from tests.trials.house import small
 
@@ -163,6 +163,7 @@ EPT = MLP | {"net": {"kind": "potential_mlp"}}
             "it goes on from the weights of networks.straight",
         ),
         ({"3-rf": {}}, {"straight": MLP, "reflow_2": MLP}, "needs networks.reflow_3"),
+        ({"ot_cfm-pool": {"flow.steps": 2}}, {"pairs": MLP}, "both ends of one step"),
     ],
 )
 def test_a_learners_own_settings_are_checked(methods, networks, says):
@@ -175,6 +176,14 @@ def test_a_method_of_moves_has_as_many_evaluations():
     found = cells(preset(methods={"ept": row}, networks={"ept": ept}).studies["table1"])
     assert [cell.nfe for cell in found] == [5, 20]
     assert found[0].networks["ept"].options == {"steps": 5, "particles": 50, "penalty": 0.5}
+
+
+def test_a_straight_flow_between_stored_pairs_takes_any_number_of_steps():
+    row = {"flow.steps": 1, "flow.backend": "exact", "nfe": [1, 7]}
+    found = cells(preset(methods={"ot_cfm-pool": row}, networks={"pairs": MLP}).studies["table1"])
+    assert [(cell.nfe, cell.flow.steps) for cell in found] == [(1, 1), (7, 1)]
+    assert METHODS["nsgf"].follows_flow
+    assert not METHODS["ot_cfm-pool"].follows_flow
 
 
 def test_what_the_nfe_tells_needs_no_words():

@@ -10,6 +10,7 @@ from nsgf.flows import sinkhorn_flow
 from nsgf.ot import geomloss_backend, newton, velocity
 from nsgf.ot.coupling import couple, half_squared_distance
 from nsgf.ot.error import first_goal
+from nsgf.ot.exact import squared_w2
 from tests.laws.clouds import CLOSE, TOL, both, cloud
 
 
@@ -41,6 +42,21 @@ def test_a_slow_geomloss_comes_close():
     assert slow.error < 0.05
     assert_close(slow.v, exact.v, rtol=0, atol=1e-3)
     assert_close(slow.energy, exact.energy, rtol=0, atol=1e-7)
+
+
+def test_exact_transport_is_where_our_solver_tends_to_as_blur_falls():
+    x, y = cloud(16, 8, batch=2), cloud(16, 9, batch=2) + 1
+    exact = velocity(x, y, 0.5, backend="exact")
+    assert_close(velocity(x, y, 0.01).v, exact.v, rtol=0, atol=1e-3)
+    halves = [squared_w2(a, b) / 2 for a, b in zip(x, y, strict=True)]
+    assert_close(exact.energy.tolist(), halves)
+    assert exact.converged
+    assert_close(x.sum(1) + exact.v.sum(1), y.sum(1))  # every target is reached once
+
+
+def test_exact_transport_between_clouds_of_other_sizes_takes_the_mean_target():
+    x, y = torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 0.0], [3.0, 2.0]])
+    assert_close(velocity(x, y, 0.5, backend="exact").v, torch.tensor([[2.0, 1.0]]))
 
 
 def test_rows_of_a_plan_are_exact_whatever_the_potential():
@@ -75,6 +91,7 @@ POINTS = cloud(4, 0)
         (POINTS.float(), POINTS.float(), {"blur": 1e25}, "no square"),
         (POINTS / 0, POINTS, {}, "not finite"),
         (POINTS, POINTS * float("nan"), {}, "not finite"),
+        (POINTS, POINTS * float("nan"), {"backend": "exact"}, "not finite"),
         (POINTS, POINTS, {"start": torch.full((1, 4), float("nan"))}, "not finite"),
         (POINTS, POINTS, {"start": torch.zeros(1, 5)}, r"start \(1, 5\)"),
         (POINTS, POINTS, {"start": torch.zeros(4)}, r"start \(4,\)"),

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from nsgf.config.pool import Flow
 from nsgf.errors import NsgfError
 from nsgf.flows import sinkhorn_flow
 from nsgf.flows.gram import gram_flow
@@ -53,6 +54,27 @@ def test_the_last_potential_saves_work_along_a_flow():
         warm, cold = warm + step.iterations, cold + velocity(x, y, 0.1).iterations
         start, x = (1 - ETA) * step.potential, x + ETA * step.v
     assert warm < 0.85 * cold
+
+
+def test_a_flow_may_change_its_blur_from_step_to_step():
+    x, y = clouds(torch.float64, batch=2)
+    blurs = Flow(steps=3, step_size=ETA, blur=0.8, last_blur=0.2).blurs
+    assert_close(blurs, (0.8, 0.4, 0.2))
+    flow = sinkhorn_flow(x, y, blurs, ETA, 3, 1e-8)
+    for state, blur, v, s in zip(flow.x, blurs, flow.v, flow.divergence, strict=True):
+        assert_close(v, velocity(state, y, blur, 1e-8).v, rtol=0, atol=1e-6)
+        assert_close(s, sinkhorn_divergence(state, y, blur, 1e-8), rtol=0, atol=1e-6)
+
+
+def test_with_a_second_draw_each_problem_of_a_flow_is_repelled_by_its_other_draw():
+    x, y = clouds(torch.float64, batch=4)
+    flow = sinkhorn_flow(x, y, 0.5, ETA, 2, 1e-8, self_term="second")
+    for state, v in zip(flow.x, flow.v, strict=True):
+        for k in range(4):
+            alone = velocity(state[k], y[k], 0.5, 1e-8, other=state[(k + 2) % 4]).v
+            assert_close(v[k], alone, rtol=0, atol=1e-6)
+    with pytest.raises(NsgfError, match="second draws"):
+        sinkhorn_flow(x[:3], y[:3], 0.5, ETA, 2, self_term="second")
 
 
 @both

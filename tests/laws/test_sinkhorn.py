@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from nsgf.errors import NsgfError
 from nsgf.ot import sinkhorn_divergence, velocity
 from nsgf.ot.coupling import FEW_DIMENSIONS, half_squared_distance
 from nsgf.ot.sinkhorn import self_cost
@@ -119,6 +120,26 @@ def test_every_point_goes_to_a_single_target(blur, dtype):
         divergence(x, y, blur), spread - self_cost(x, blur, TOL[dtype]) / 2, **CLOSE[dtype]
     )
     assert_close(solved(x, y, blur).v.mean(0), y[0] - x.mean(0), **CLOSE[dtype])
+
+
+@both
+def test_another_cloud_takes_the_place_of_the_particles_in_the_self_term(dtype):
+    x, y, o = cloud(20, 0, dtype=dtype), cloud(16, 1, dtype=dtype) + 1, cloud(12, 2, dtype=dtype)
+    tol = TOL[dtype]
+    expected = velocity(x, y, 0.5, tol).v - velocity(x, o, 0.5, tol).v
+    assert_close(velocity(x, y, 0.5, tol, other=o).v, expected, **CLOSE[dtype])
+
+
+@both
+def test_a_masked_self_term_leaves_each_particle_out(dtype):
+    x, tol = cloud(20, 0, dtype=dtype), TOL[dtype]
+    trading = velocity(x[:2], x[2:3], 0.5, tol, masked=True).v  # all goes to one target
+    assert_close(trading, x[2:3] - x[:2].flip(0), **CLOSE[dtype])
+    away = velocity(x, x[:1], 50.0, tol, masked=True).v  # of one target, at a large blur
+    others = (x.sum(0) - x) / 19
+    assert_close(away, x[:1] - others, rtol=0, atol=2e-2)
+    with pytest.raises(NsgfError, match="masked needs"):
+        velocity(x, x, 0.5, backend="geomloss", masked=True)
 
 
 @both

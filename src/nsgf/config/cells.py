@@ -175,7 +175,7 @@ def _resolved(study: "Study", called: dict, method: Method, values: dict[str, Va
     nfe = values.get("nfe") if method.takes_nfe else None
     if nfe is not None and (type(nfe) is not int or nfe < 1):
         raise ValueError(f"methods.{name}: nfe is {nfe}, not a count of 1 or more")
-    if method.needs_pool and not method.two_phase:
+    if method.follows_flow and not method.two_phase:
         nfe = flow.steps
     if method.stepwise:
         nfe = networks[method.networks[-1]].options["steps"]

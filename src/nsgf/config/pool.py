@@ -20,8 +20,14 @@ class Flow(Model):
     takes 1 / (T - k), so that the last one jumps; a network learns T times each step."""
     blur: float = Field(gt=0)
     """Square root of the entropic regularisation, data units."""
-    backend: Literal["newton", "geomloss"] = "newton"
-    """Which solver computes the velocities: newton, ours, converges to tol."""
+    last_blur: float | None = Field(default=None, gt=0)
+    """Blur of the last step, to which it goes geometrically from step to step; null: it stays."""
+    self_term: Literal["same", "masked", "second"] = "same"
+    """What repels particles in v = T_xy - T_xx: same, the others of the minibatch and each itself;
+    masked, the others alone; second, particles of a second minibatch that flows beside it."""
+    backend: Literal["newton", "geomloss", "exact"] = "newton"
+    """Which solver computes the velocities: newton, ours, converges to tol; exact solves without
+    regularisation, as if blur were 0."""
     tol: float = Field(default=1e-3, gt=0, le=1)
     """Relative error that newton may leave in a velocity; where it cannot, the run stops."""
     scaling: float = Field(default=0.95, gt=0, lt=1)
@@ -34,6 +40,17 @@ class Flow(Model):
         if self.step_size == "arriving":
             return tuple(1 / (self.steps - k) for k in range(self.steps))
         return (self.step_size,) * self.steps
+
+    @property
+    def blurs(self) -> tuple[float, ...]:
+        """Blur of every step."""
+        ratio = (self.last_blur or self.blur) / self.blur
+        return tuple(self.blur * ratio ** (k / max(self.steps - 1, 1)) for k in range(self.steps))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has one blur and the paper's self term, as inner products can follow it."""
+        return self.last_blur is None and self.self_term == "same"
 
     @property
     def stride(self) -> float:
@@ -87,6 +104,14 @@ class Trajectories(Model):
             raise ValueError(
                 f"pool.storage coefficients needs flow.backend newton, not '{self.flow.backend}':"
                 " other solvers do not give their plan"
+            )
+        if self.pool.storage == "coefficients" and not self.flow.is_plain:
+            raise ValueError(
+                "pool.storage coefficients needs one blur and flow.self_term same: take points"
+            )
+        if self.flow.self_term == "masked" and self.flow.backend != "newton":
+            raise ValueError(
+                f"flow.self_term masked needs flow.backend newton, not '{self.flow.backend}'"
             )
         return self
 

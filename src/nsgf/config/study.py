@@ -160,6 +160,11 @@ def _check_trainings(cell: Cell):
                     f"networks.{name}.net: it goes on from the weights of networks.{before}:"
                     " give both the same net"
                 )
+        if entry.ends and cell.flow.steps != 1:
+            raise ValueError(
+                f"'{cell.path}' learns from both ends of one step: give flow.steps 1,"
+                f" not {cell.flow.steps}"
+            )
         if entry.stepwise and training.iterations < training.options["steps"]:
             raise ValueError(
                 f"networks.{name}.iterations: {training.iterations} for"

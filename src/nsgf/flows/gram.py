@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from nsgf.errors import NsgfError
-from nsgf.flows.scale import step_sizes
+from nsgf.flows.scale import for_each
 from nsgf.ot.coupling import from_gram
 from nsgf.ot.error import COARSE, Bound, first_goal, fitting_goal, moments, relative, speed
 from nsgf.ot.newton import loops_for, solve, solve_symmetric, without_rest
@@ -67,7 +67,7 @@ def gram_flow(
         NotConverged: a velocity's error stayed above tol, and `flag` is off.
         NsgfError: a coordinate is nan or infinite.
     """
-    eps, sizes = blur**2, step_sizes(step_size, n_steps)
+    eps, sizes = blur**2, for_each(step_size, n_steps)
     # Each cloud on its own mean, as rows of plans sum to one: plans stay, and the distance of the
     # means, which shrinks by 1 - eta a step, costs no digits.
     to, at = x0.mean(-2, keepdim=True), y.mean(-2, keepdim=True)

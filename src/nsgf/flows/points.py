@@ -49,9 +49,10 @@ class Writer:
         """
         flow = trajectories(self._stage, ends)
         x, v = self._arrays
-        for k in range(len(ends)):
+        solved = flow.x.shape[1]
+        for k in range(solved):
             x[first + k], v[first + k] = flow.x[:, k].cpu().numpy(), flow.v[:, k].cpu().numpy()
-        stored = torch.from_numpy(v[first : first + len(ends)].astype(np.float32)).transpose(0, 1)
+        stored = torch.from_numpy(v[first : first + solved].astype(np.float32)).transpose(0, 1)
         exact = flow.v.cpu()
         error = (stored - exact).norm(dim=(-2, -1)) / exact.norm(dim=(-2, -1)).clamp_min(1e-30)
         return flow.divergence, flow.error, float(error.max())

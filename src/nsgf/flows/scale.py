@@ -24,18 +24,20 @@ def blur_for(y: Tensor) -> float:
     return float(f"{SHARE * spread:.2g}")
 
 
-def step_sizes(step_size: float | Sequence[float], n_steps: int) -> tuple[float, ...]:
-    """eta of every step, from one for all or one for each.
+def for_each(
+    given: float | Sequence[float], n_steps: int, what: str = "step sizes"
+) -> tuple[float, ...]:
+    """A value for every step, from one for all or one for each.
 
     Raises:
-        NsgfError: there is no step, or not a size for each.
+        NsgfError: there is no step, or not a value for each.
     """
     if n_steps < 1:
         raise NsgfError(f"a flow of {n_steps} steps has no state", "give n_steps of at least 1")
-    sizes = tuple(step_size) if isinstance(step_size, Sequence) else (step_size,) * n_steps
-    if len(sizes) != n_steps:
-        raise NsgfError(f"{len(sizes)} step sizes for {n_steps} steps", "give one, or one a step")
-    return sizes
+    values = tuple(given) if isinstance(given, Sequence) else (given,) * n_steps
+    if len(values) != n_steps:
+        raise NsgfError(f"{len(values)} {what} for {n_steps} steps", "give one, or one a step")
+    return values
 
 
 def step_size_for(steps: int, left: float = LEFT) -> float:

@@ -72,7 +72,9 @@ def target_errors(x0: Tensor, y: Tensor, flow: Flow, settings: Sequence[Setting]
     Raises:
         NotConverged: the exact flow, or a solver that converges, did not.
     """
-    exact = sinkhorn_flow(x0.double(), y.double(), flow.blur, flow.sizes, flow.steps, tol=EXACT_TOL)
+    exact = sinkhorn_flow(
+        x0.double(), y.double(), flow.blurs, flow.sizes, flow.steps, tol=EXACT_TOL
+    )
     return [_compare(_velocities(exact.x, y, flow, s), exact.v) for s in settings]
 
 
@@ -80,10 +82,8 @@ def _velocities(states: Tensor, y: Tensor, flow: Flow, setting: Setting) -> Tens
     """What `setting` returns at each state, (T, n, d)."""
     options = {} if setting.scaling is None else {"scaling": setting.scaling}
     found, start = [], None
-    for x, eta in zip(states, flow.sizes, strict=True):
-        step = velocity(
-            x.float(), y.float(), flow.blur, backend=setting.backend, start=start, **options
-        )
+    for x, eta, blur in zip(states, flow.sizes, flow.blurs, strict=True):
+        step = velocity(x.float(), y.float(), blur, backend=setting.backend, start=start, **options)
         if step.potential is not None:
             start = (1 - eta) * step.potential
         found.append(step.v)

@@ -29,8 +29,10 @@ def across(x: Tensor, y: Tensor, blur: float, fine: Tensor, start: Tensor | None
     return _coupling(x, blur, moved, found, potential=g)
 
 
-def within(x: Tensor, blur: float, fine: Tensor, **_) -> Coupling:
-    """The plan of x (B, n, d) with itself."""
+def within(x: Tensor, blur: float, fine: Tensor, masked: bool = False, **_) -> Coupling:
+    """The plan of x (B, n, d) with itself; `masked`: in which no point keeps mass."""
+    if masked:
+        return _coupling(x, blur, *_masked(x, blur**2, fine))
     moved, found = (solve_cloud if _is_small(x) else _within_matrix)(x, blur**2, fine)
     return _coupling(x, blur, moved, found, symmetric=True)
 
@@ -74,6 +76,17 @@ def _within_matrix(x, eps, fine):
     moving = without_rest(plan.plan)
     projection = x0 if moving is None else loops_for(x).project(moving, x0)
     return projection - x0, _found(plan, 2 * plan.f.mean(-1), projection, x0, x0)
+
+
+def _masked(x, eps, fine):
+    x0 = x - x.mean(-2, keepdim=True)
+    cost = half_squared_distance(x0, x0)
+    # More than any two potentials together, whatever outliers there are.
+    cost.diagonal(dim1=-2, dim2=-1).copy_(4 * cost.amax((-2, -1)).unsqueeze(-1) + 1e3 * eps)
+    plan = solve(cost, eps, fine, None)
+    projection = loops_for(x).project(plan.plan, x0)
+    value = plan.f.mean(-1) + plan.g.mean(-1)
+    return projection - x0, _found(plan, value, projection, x0, x0)
 
 
 def _found(solution, cost, projection, x, y) -> Tensor:

@@ -64,6 +64,8 @@ def velocity(
     start: Tensor | None = None,
     goal: Tensor | None = None,
     flag: bool = False,
+    masked: bool = False,
+    other: Tensor | None = None,
 ) -> Velocity:
     """Steepest-descent velocity of S(., y) at every particle (NSGF, Eq. 13).
 
@@ -79,10 +81,14 @@ def velocity(
         goal: its `goal`, likewise, (B,); saves passes where it is right, and is made good where
             not. Other backends than ours ignore it.
         flag: return a result above tol with `converged` False instead of raising.
+        masked: whether no particle keeps mass in the self term's plan; our solver only.
+        other: points (B, n', d) or (n', d) in the place of x in the self term, such as a second
+            draw of its law: v = T_xy - T_xo.
 
     Raises:
         NotConverged: the error's bound stayed above tol.
-        NsgfError: shapes or dtypes do not fit, or a value lies outside its range.
+        NsgfError: shapes or dtypes do not fit, a value lies outside its range, or `masked` is asked
+            of another solver, or of fewer than two particles.
     """
     x, y = tensors(x, y)
     x_batch, y_batch = checked(x, y, blur, tol)
@@ -102,11 +108,15 @@ def velocity(
                 "give that of a problem with as many members",
             )
         fine = goal.double()
-    effort = {"fine": fine, "scaling": scaling, "backend": backend}
-    found, bounds, speeds = _attempt(solver, x_batch, y_batch, blur, tol, start, effort)
+    o_batch = None if other is None else checked(x, *tensors(other), blur, tol)[1]
+    if masked and (backend != DEFAULT_BACKEND or x.shape[-2] < 2):
+        raise NsgfError("masked needs our own solver, and two particles", "leave it out")
+    effort = {"fine": fine, "scaling": scaling, "backend": backend, "masked": masked}
+    clouds = (x_batch, y_batch, o_batch)
+    found, bounds, speeds = _attempt(solver, *clouds, blur, tol, start, effort)
     _demand_finite(found.energy)
     if backend == DEFAULT_BACKEND and not bool((found.error <= tol).all()):
-        found = _refined(found, bounds, speeds, x_batch, y_batch, blur, tol)
+        found = _refined(found, bounds, speeds, clouds, blur, tol, masked)
     if not flag and backend not in FIXED_EFFORT:
         demand(found.error, tol)
     one = {name: getattr(found, name).reshape(x.shape[:-2]) for name in PER_PROBLEM}
@@ -117,10 +127,13 @@ def velocity(
 PER_PROBLEM = ("energy", "error", "marginal_error")
 
 
-def _attempt(solver, x, y, blur, tol, start, effort) -> tuple[Velocity, list[Bound], Tensor]:
+def _attempt(solver, x, y, other, blur, tol, start, effort) -> tuple[Velocity, list[Bound], Tensor]:
     """Velocities of a batch, the bounds on the two projections behind them, and their speeds."""
     across = solver.across(x, y, blur, start=start, **effort)
-    within = solver.within(x, blur, **effort)
+    if other is None:
+        within = solver.within(x, blur, **effort)
+    else:
+        within = solver.across(x, other, blur, start=None, **effort)
     v, passes = across.displacement - within.displacement, (across.iterations, within.iterations)
     bounds = [across.bound, within.bound]
     speeds = speed(v.square().sum((-2, -1)) / v.shape[-2], across.about)
@@ -137,13 +150,13 @@ def _attempt(solver, x, y, blur, tol, start, effort) -> tuple[Velocity, list[Bou
     return found, bounds, speeds
 
 
-def _refined(found: Velocity, bounds, speeds, x, y, blur, tol) -> Velocity:
+def _refined(found: Velocity, bounds, speeds, clouds, blur, tol, masked) -> Velocity:
     """With what the first goal did not hold solved on: small velocities, tiny blur, heavy tails.
 
     In its own precision where that can tell the finer goal, else in float64. What becomes of a
     problem does not depend on the others of its batch.
     """
-    goal, solver = found.goal, _backend(DEFAULT_BACKEND)
+    goal, solver, x = found.goal, _backend(DEFAULT_BACKEND), clouds[0]
     rounded = sum(bound.rounding for bound in bounds) > tol / 3 * speeds
     for dtype in dict.fromkeys((x.dtype, torch.float64)):
         hard = ~(found.error <= tol)
@@ -152,8 +165,9 @@ def _refined(found: Velocity, bounds, speeds, x, y, blur, tol) -> Velocity:
         hard = torch.nonzero(hard).squeeze(-1)
         if not len(hard):
             continue
-        clouds, effort = (z[hard].to(dtype) for z in (x, y)), {"fine": goal[hard]}
-        better, *_ = _attempt(solver, *clouds, blur, tol, found.potential[hard], effort)
+        some = (None if z is None else z[hard].to(dtype) for z in clouds)
+        start, effort = found.potential[hard], {"fine": goal[hard], "masked": masked}
+        better, *_ = _attempt(solver, *some, blur, tol, start, effort)
         for name in ("v", "energy", "error", "marginal_error", "potential"):
             getattr(found, name)[hard] = getattr(better, name).to(getattr(found, name).dtype)
         if dtype != x.dtype:
@@ -191,6 +205,7 @@ def self_cost(
     backend: str = DEFAULT_BACKEND,
     scaling: float = 0.95,
     flag: bool = False,
+    masked: bool = False,
 ) -> Tensor:
     """W(y, y), the constant that turns a flow's energies into divergences; float64, () or (B,).
 
@@ -200,6 +215,7 @@ def self_cost(
     (y,) = tensors(y)
     batch, _ = checked(y, y, blur, tol)
     effort = {"fine": first_goal(tol, batch), "scaling": scaling, "backend": backend}
+    effort["masked"] = masked
     within = _backend(backend).within(batch, blur, **effort)
     _demand_finite(within.cost)
     if not flag and backend not in FIXED_EFFORT:

@@ -99,6 +99,8 @@ def _has_model(job: Job, study: Study) -> bool:
 
 def _solves(where: str, flow: Flow, backend: str, count: float, n: int, d: int) -> Counter:
     """`count` velocities of n particles in d dimensions, made in stage `where`."""
+    if backend == "exact":
+        return Counter({"transport": count * n**OT_POWER})
     sweeps = 3 - 1 / math.log(flow.scaling) if backend.startswith("geomloss") else 1
     return Counter(
         {f"{where} {backend} pair": count * n**2 * sweeps, f"{backend} mac": count * n**2 * d}
