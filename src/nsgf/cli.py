@@ -126,7 +126,9 @@ def _new(parser: argparse.ArgumentParser) -> None:
 
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "what", choices=("sinkhorn", "accuracy", "random", "power"), help="what to measure"
+        "what",
+        choices=("sinkhorn", "accuracy", "random", "train", "power"),
+        help="what to measure",
     )
     parser.add_argument("--json", type=Path, help="where to write the rows")
     parser.add_argument("--plot", type=Path, help="where to draw error against time, .png or .pdf")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from nsgf import numerics
 from nsgf.errors import NsgfError
 from nsgf.threads import set_threads
 
@@ -14,7 +15,7 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
     """Measure, print tables, and write what is asked for.
 
     Args:
-        what: the benchmark, "sinkhorn", "accuracy", "random" or "power".
+        what: the benchmark, "sinkhorn", "accuracy", "random", "train" or "power".
         threads: for every library, count.
         json: where to write the rows.
         device: cpu, cuda or auto.
@@ -29,6 +30,8 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
         raise NsgfError(
             f"bench {what} has no option --{given[0]}", "give --json, --threads, --device alone"
         )
+    if what == "train":  # as presets train
+        numerics.apply(numerics.best())
     with limited(threads):  # libraries read their number of threads when they are imported
         if what == "random":
             from nsgf.ops.bench import numbers
@@ -38,6 +41,10 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
             from nsgf.ops.bench import accuracy
 
             accuracy.compare(threads, json)
+        elif what == "train":
+            from nsgf.ops.bench import training
+
+            training.compare(threads, json)
         elif what == "power":
             from nsgf.ops.bench import power
 
