@@ -31,6 +31,7 @@ from nsgf.layout import PUBLICATIONS, Layout, manifest_path, paper_file
 from nsgf.ops.audit import tracked
 from nsgf.ops.audit.git import Commit
 from nsgf.ops.audit.subject import sound
+from nsgf.ops.page import arrange, markdown
 from nsgf.registry import METHODS
 from nsgf.report import render, target_tables
 from nsgf.report import tables as tables_module
@@ -38,7 +39,13 @@ from nsgf.report import tables as tables_module
 FOLDER = Path(PUBLICATIONS)
 MARKERS = ("<!-- published results: begin -->", "<!-- published results: end -->")
 KINDS = ("tables/*", "figures/*", "metrics/**/*.json", "timings/*")
-SHOWN = ("w2", "fid", "fd_effnet_lite0", "fd_classifier")
+SHOWN = {  # metrics of README.md
+    "w2": "`w2`, exact W2 of 1024 samples",
+    "sw2_debiased": "`sw2_debiased`, debiased sliced W2², near 0 for the target itself",
+    "fid": "`fid`",
+    "fd_effnet_lite0": "`fd_effnet_lite0`",
+    "fd_classifier": "`fd_classifier`",
+}
 HIDDEN = ("velocity error, first step", "largest", "shared by all particles", "length", "problems")
 LARGEST = 2_000_000  # bytes; git holds small files only
 
@@ -104,18 +111,19 @@ def write_readme(readme: Path) -> None:
 
 
 def readme_table() -> str:
-    """The main metrics of all published tables, in Markdown, under the title of each run."""
+    """The main metrics of all published tables as papers print them, in Markdown, under the title
+    of each run."""
     parts = []
     for manifest in sorted(FOLDER.glob("*/MANIFEST.json")):
-        about = read_json(manifest)
+        about, folder = read_json(manifest), manifest.parent / "tables"
         labels = {n: m.label for n, m in METHODS.items()} | about.get("labels", {})
         parts.append(f"**{about['title']}** (commit {about['commit'][:10]})\n")
-        for path in sorted((manifest.parent / "tables").glob("table*.csv")):
-            found = pd.read_csv(path)
-            found = found[found["metric"].isin(SHOWN) & found["mean"].notna()]
-            shown = tables_module.display(found.assign(verdict=found["verdict"].fillna("")), labels)
-            parts.append(render.markdown_table(shown.drop(columns=["samples", "protocol"])))
-        targets = manifest.parent / "tables/targets.csv"
+        for path in sorted(folder.glob("table*.csv")):
+            long = f"[intervals, seeds, protocols, verdicts]({path.with_suffix('.md')})"
+            for grid in (g for g in arrange.grids(pd.read_csv(path)) if g.metric in SHOWN):
+                parts.append(f"{SHOWN[grid.metric]}; {long}:\n")
+                parts.append(markdown.table(grid, labels))
+        targets = folder / "targets.csv"
         if targets.exists():
             shown = target_tables.display(pd.read_csv(targets))
             parts.append(render.markdown_table(shown.drop(columns=[*HIDDEN])))
