@@ -177,13 +177,13 @@ class Figure:
     """A kind of figure: the module with its `draw`, and what it is drawn from.
 
     `reads`: paths, or neighbours, of cells; targets; table. `shows`: what alone it can draw: plane,
-    images, vectors or pixels. `axes`: whether it is over two settings that vary, x and y.
+    images, vectors or pixels. `axes`: of settings that vary, which it is over.
     """
 
     module: str
     reads: str = "paths"
     shows: str = ""
-    axes: bool = False
+    axes: tuple[str, ...] = ()
 
 
 FIGURES = {
@@ -196,7 +196,8 @@ FIGURES = {
     "marginals": Figure("nsgf.report.marginals", shows="vectors"),
     "projection": Figure("nsgf.report.projection", shows="vectors"),
     "samples": Figure("nsgf.report.samples", shows="pixels"),
-    "heatmap": Figure("nsgf.report.heatmap", reads="table", axes=True),
+    "heatmap": Figure("nsgf.report.heatmap", reads="table", axes=("x", "y")),
+    "curve": Figure("nsgf.report.curve", reads="table", axes=("x",)),
 }
 
 # Modules that are loaded by a name in the configuration.

@@ -60,6 +60,7 @@ SWEEP = PLANAR | {
     "methods": {"nsgf": {}},
     "sweep": {"flow.blur": [*BLURS], "flow.step_size": [*ETAS]},
 }
+LINE = SWEEP | {"sweep": {"flow.blur": [*BLURS]}}
 KINDS = {
     "paths": {"study": "table1", "datasets": ["moons", "8gaussians"], "nfe": STEPS},
     "panels": {"study": "table1", "datasets": ["moons", "8gaussians"], "nfe": STEPS},
@@ -73,13 +74,14 @@ KINDS = {
         "y": "flow.step_size",
         "metric": "w2",
     },
+    "curve": {"study": "line", "datasets": ["moons"], "x": "flow.blur", "metric": "w2"},
 }
 PRESET = {
     "name": "toy",
     "title": "Reduced run (toy)",
     "reduced": ["all of it"],
     "seed": 3,
-    "studies": {"table1": PLANAR, "table3": IMAGES, "sweep": SWEEP},
+    "studies": {"table1": PLANAR, "table3": IMAGES, "sweep": SWEEP, "line": LINE},
     "figures": {kind: {"kind": kind} | settings for kind, settings in KINDS.items()},
 }
 
@@ -124,7 +126,7 @@ def preset(tmp_path, monkeypatch) -> Path:
     path = write_preset({})
     for kind in KINDS:
         task = task_of(path, kind)
-        if kind == "heatmap":
+        if FIGURES[kind].reads == "table":
             given(task.inputs["table"], toy_table())
             continue
         files = zip(task.inputs["arrays"], task.inputs["cost"], task.settings.panels, strict=True)
@@ -162,7 +164,7 @@ def drawn(preset: Path, kind: str):
     """Matplotlib's figure, without the files."""
     task = task_of(preset, kind)
     settings = task.settings
-    if kind == "heatmap":
+    if FIGURES[kind].reads == "table":
         panels = Path(task.inputs["table"])
     else:
         files = zip(task.inputs["arrays"], task.inputs["cost"], settings.panels, strict=True)
@@ -189,7 +191,7 @@ def test_a_figure_is_two_files_with_provenance_and_equal_bytes_when_drawn_again(
         assert facts["code"] == task_of(preset, kind).code
         assert facts["config"]["figure"]["kind"] == kind
         endings = {Path(name).suffix for name in facts["inputs"]}
-        assert endings == ({".csv"} if kind == "heatmap" else {".npz", ".json"})
+        assert endings == ({".csv"} if FIGURES[kind].reads == "table" else {".npz", ".json"})
 
 
 def test_bytes_depend_on_neither_the_process_nor_the_users_matplotlibrc(preset, monkeypatch):
@@ -303,6 +305,32 @@ def test_a_strip_is_white_between_images_and_has_three_channels():
     assert strip[:, :112].max() == 0
     colour = np.arange(12, dtype=np.uint8).reshape(1, 3, 2, 2)
     np.testing.assert_array_equal(images.strip(colour)[::4, ::4], colour[0].transpose(1, 2, 0))
+
+
+def test_a_curve_shows_means_intervals_and_floor(preset):
+    lines = ["method,dataset,nfe,metric,mean,ci_low,ci_high,floor,flow.blur"]
+    lines += ["nsgf,moons,5,w2,0.4,0.3,0.5,0.1,0.5", "nsgf,moons,5,w2,0.2,0.1,0.3,0.1,8"]
+    lines += ["nsgf,moons,5,geomloss,7,7,7,7,0.5", "fm,moons,5,w2,9,9,9,0.1,"]  # not over blur
+    given(task_of(preset, "curve").inputs["table"], "\n".join(lines) + "\n")
+    drawing = drawn(preset, "curve")
+    (axes,) = drawing.axes
+    mean, floor = axes.lines
+    assert mean.get_xydata().tolist() == [[0.5, 0.4], [8.0, 0.2]]
+    assert set(floor.get_ydata()) == {0.1}
+    assert axes.get_xscale() == "log"
+    band = axes.collections[0].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == (0.1, 0.5)
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0.5", "8"]
+    assert {"moons", "NSGF"} <= set(words_of(drawing))
+
+
+def test_a_curve_over_words_has_a_place_for_each(preset):
+    lines = ["method,dataset,metric,mean,ci_low,ci_high,flow.blur"]
+    lines += ["nsgf,moons,w2,0.4,0.3,0.5,same", "nsgf,moons,w2,0.2,0.1,0.3,masked"]
+    given(task_of(preset, "curve").inputs["table"], "\n".join(lines) + "\n")
+    (axes,) = drawn(preset, "curve").axes
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["masked", "same"]
+    assert axes.lines[0].get_ydata().tolist() == [0.2, 0.4]
 
 
 @pytest.mark.parametrize("lost", [(), ((1.0, 0.3),)])

@@ -25,11 +25,11 @@ class Figure(Model):
     nfe: int | None = None
     """Evaluations a sample of the methods shown, count; null for two-phase methods."""
     x: str | None = None
-    """Of a heat map: the varied setting along x."""
+    """Of a heat map or a curve: the varied setting along x, or nfe."""
     y: str | None = None
     """Of a heat map: the varied setting along y."""
     metric: str | None = None
-    """Of a heat map: what is shown."""
+    """Of a heat map or a curve: what is shown."""
 
     @field_validator("kind")
     @classmethod

@@ -68,7 +68,8 @@ class Preset(Model):
             raise ValueError("a study cannot be called 'targets': that is another table's name")
         for name, figure in self.figures.items():
             kind = FIGURES[figure.kind]
-            for key in () if kind.axes else ("x", "y", "metric"):
+            taken = (*kind.axes, "metric") if kind.axes else ()
+            for key in (k for k in ("x", "y", "metric") if k not in taken):
                 if getattr(figure, key) is not None:
                     raise ValueError(f"figures.{name}: kind '{figure.kind}' takes no {key}")
             check = self._check_targets if kind.reads == "targets" else self._check_figure
@@ -91,7 +92,7 @@ class Preset(Model):
         if absent:
             raise ValueError(f"figures.{name}: study '{figure.study}' has no '{absent[0]}'")
         if kind.axes:
-            _check_axes(name, figure, study)
+            _check_axes(name, figure, study, kind.axes)
         for dataset in figure.datasets if kind.shows else ():
             words, fits = SHOWN[kind.shows]
             if not fits(DATASETS[dataset]):
@@ -112,22 +113,23 @@ class Preset(Model):
             )
 
 
-def _check_axes(name: str, figure: Figure, study: Study) -> None:
+def _check_axes(name: str, figure: Figure, study: Study, axes: tuple[str, ...]) -> None:
     every = [c for c in cells(study) if not figure.methods or c.name in figure.methods]
-    varied = sorted({key for cell in every for key in cell.varied})
-    axes = {"x": figure.x, "y": figure.y}
-    for axis, key in axes.items():
+    settings = [{"nfe": c.nfe} | c.varied for c in every]
+    varied = sorted({key for one in settings for key in one})
+    over = [getattr(figure, axis) for axis in axes]
+    for axis, key in zip(axes, over, strict=True):
         if key not in varied:
             raise ValueError(
                 f"figures.{name}: {axis} is {key!r}, none of what study '{figure.study}' varies:"
                 f" {', '.join(varied) or 'nothing'}"
             )
-    both = [c for c in every if set(axes.values()) <= set(c.varied)]
-    places = [(c.name, *(c.varied[key] for key in axes.values())) for c in both]
+    have = [(c.name, s) for c, s in zip(every, settings, strict=True) if set(over) <= set(s)]
+    places = [(row, *(one[key] for key in over)) for row, one in have]
     if len(set(places)) < len(places):
         raise ValueError(
-            f"figures.{name}: study '{figure.study}' varies more than {figure.x} and {figure.y}:"
-            f" {', '.join(varied)}; a map shows two"
+            f"figures.{name}: study '{figure.study}' varies more than {' and '.join(over)}:"
+            f" {', '.join(varied)}; kind '{figure.kind}' shows {len(over)}"
         )
 
 
