@@ -217,19 +217,18 @@ def test_a_map_of_a_sweep_of_three_is_refused():
 
 def test_a_curve_is_over_one_setting_or_the_nfe():
     figure = {"kind": "curve", "study": "table1", "datasets": ["moons"], "metric": "w2"}
+
+    def read(methods, **axes):
+        parse(small("m", methods=methods) | {"figures": {"c": figure | axes}}, Preset, "")
+
     methods = {"fm": {"nfe": [1, 5]}, "nsgf": {"flow.steps": [2, 4]}}
-    parse(small("m", methods=methods) | {"figures": {"c": figure | {"x": "nfe"}}}, Preset, "")
-    parse(
-        small("m", methods=methods) | {"figures": {"c": figure | {"x": "flow.steps"}}}, Preset, ""
-    )
-    for more, says in (({}, "x is None"), ({"x": "nfe", "y": "nfe"}, "takes no y")):
+    read(methods, x="nfe")
+    read(methods, x="flow.steps")
+    for axes, says in (({}, "x is None"), ({"x": "nfe", "y": "nfe"}, "takes no y")):
         with pytest.raises(NsgfError, match=says):
-            parse(small("m", methods=methods) | {"figures": {"c": figure | more}}, Preset, "")
-    two = {"nsgf": {"flow.steps": [2, 4], "flow.blur": [1, 2]}}
-    with pytest.raises(NsgfError, match="varies more than flow.steps"):
-        parse(
-            small("m", methods=two) | {"figures": {"c": figure | {"x": "flow.steps"}}}, Preset, ""
-        )
+            read(methods, **axes)
+    with pytest.raises(NsgfError, match=r"varies more than flow\.steps"):
+        read({"nsgf": {"flow.steps": [2, 4], "flow.blur": [1, 2]}}, x="flow.steps")
 
 
 def test_a_study_of_no_paper_has_no_printed_rows():

@@ -55,8 +55,8 @@ def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
         for case in study["methods"].values():
             for each in case if isinstance(case, list) else [case]:
                 each |= {"flow.scaling": 0.5} if "flow.scaling" in each else {}
-                each.pop("pool.batches", None)
-                each.pop("sampling.n_samples", None)
+                for large in ("pool.batches", "pool.batch_size", "sampling.n_samples"):
+                    each.pop(large, None)
                 moves = [key for key in each if key.endswith("options.steps")]
                 each |= {key: FEWER[each[key]] for key in moves}
         study["pool"] |= {
