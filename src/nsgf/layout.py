@@ -9,6 +9,7 @@ results/<preset>/samples/<dataset>/<cell>/seed<s>-<k>.{part<j>,features<j>}.*   
 results/<preset>/samples/<dataset>/reference/    what samples are compared with, and floors
 results/<preset>/metrics/<dataset>/<cell>.json   of all sets of samples of a cell
 results/<preset>/metrics/<dataset>/targets.json  errors of the training targets
+results/<preset>/metrics/<dataset>/probe.json    of velocities from minibatches and few sweeps
 results/<preset>/timings/<job>.tsv               and what rests on times: claims, timeline
 results/<preset>/{tables,figures}/
 

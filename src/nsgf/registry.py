@@ -176,8 +176,8 @@ STUDIES = {
 class Figure:
     """A kind of figure: the module with its `draw`, and what it is drawn from.
 
-    `reads`: paths, or neighbours, of cells; targets; table. `shows`: what alone it can draw: plane,
-    images, vectors or pixels. `axes`: of settings that vary, which it is over.
+    `reads`: paths, or neighbours, of cells; targets; probe; table. `shows`: what alone it can draw:
+    plane, images, vectors or pixels. `axes`: of settings that vary, which it is over.
     """
 
     module: str
@@ -193,6 +193,7 @@ FIGURES = {
     "trajectories": Figure("nsgf.report.trajectories", shows="images"),
     "neighbours": Figure("nsgf.report.neighbours", reads="neighbours", shows="images"),
     "targets": Figure("nsgf.report.targets", reads="targets"),
+    "probe": Figure("nsgf.report.probe", reads="probe"),
     "marginals": Figure("nsgf.report.marginals", shows="vectors"),
     "projection": Figure("nsgf.report.projection", shows="vectors"),
     "samples": Figure("nsgf.report.samples", shows="pixels"),
@@ -228,6 +229,7 @@ STAGES = (
     "features",
     "evaluate",
     "targets",
+    "probe",
     "table",
     "figure",
     "claims",

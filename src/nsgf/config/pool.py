@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from nsgf.config.base import NO_TWICE, Model
 from nsgf.config.compute import Compute
 
+FEWEST = 8  # minibatches that a query of a probe is drawn into
 SOLVERS = ("geomloss", "newton")  # whose targets are held against exact velocities
 
 
@@ -90,6 +91,36 @@ class Targets(Model):
         default=(0.80, 0.85, 0.95), min_length=1
     )
     """GeomLoss's scalings that are measured, fractions in (0, 1); the paper names these three."""
+
+
+Counts = Annotated[tuple[Annotated[int, Field(ge=1)], ...], NO_TWICE]
+
+
+class Probe(Model):
+    """How far velocities are off that are made from a minibatch, or by few Sinkhorn sweeps."""
+
+    population: int = Field(default=8192, ge=2)
+    """Particles, and targets, whose exact flow minibatches are drawn from, count."""
+    populations: int = Field(default=4, ge=1)
+    """Of them, count; intervals are over them."""
+    queries: int = Field(default=8, ge=1)
+    """Particles of each whose velocity is looked at, count."""
+    sizes: Counts = (64, 256, 1024, 4096)
+    """Minibatch sizes n, counts."""
+    steps: Annotated[tuple[Annotated[int, Field(ge=0)], ...], NO_TWICE] = (0, 3)
+    """Steps of the study's flow before which it is looked at."""
+    work: int = Field(default=32768, ge=2)
+    """Particles of all minibatches that a query is drawn into, count; eight minibatches or more."""
+    sweeps: Counts = (1, 10, 20, 30)
+    """Plain Sinkhorn sweeps, counts."""
+    blurs: Annotated[tuple[Annotated[float, Field(gt=0)], ...], NO_TWICE] = (0.07, 0.16, 0.22)
+    """Blurs at which they are tried, data units."""
+    problems: int = Field(default=8, ge=1)
+    """Minibatch problems of sweeps, count; intervals are over them."""
+
+    def draws(self, n: int) -> int:
+        """Minibatches of n that each query is drawn into, count."""
+        return max(FEWEST, self.work // n)
 
 
 class Trajectories(Model):

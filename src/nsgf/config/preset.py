@@ -99,7 +99,9 @@ class Preset(Model):
                 raise ValueError(
                     f"figures.{name}: kind '{figure.kind}' shows {words}, not '{dataset}'"
                 )
-        if kind.reads == "table":
+        if kind.reads == "probe" and study.probe is None:
+            raise ValueError(f"figures.{name}: study '{figure.study}' has no probe")
+        if kind.reads in ("table", "probe"):
             return
         known = sorted({c.nfe for c in cells(study) if c.nfe})
         if figure.nfe is not None and figure.nfe not in known:

@@ -7,12 +7,13 @@ from pydantic import Field, SerializeAsAny, WithJsonSchema, model_validator
 from nsgf.config.base import NO_TWICE, Idle, Model, part
 from nsgf.config.cells import Case, Cell, Value, cells, known
 from nsgf.config.compute import Compute, Resources
-from nsgf.config.pool import Flow, Pool, Targets, Trajectories
+from nsgf.config.pool import Flow, Pool, Probe, Targets, Trajectories
 from nsgf.config.sample import Sampling, Shards
 from nsgf.config.train import Training, options_of
 from nsgf.registry import DATASETS, METHODS, NETWORKS, STUDIES, kind_of
 
-Stage = Literal["pool", "train", "sample", "gather", "reference", "features", "evaluate", "targets"]
+Measuring = Literal["reference", "features", "evaluate", "targets", "probe"]
+Stage = Literal["pool", "train", "sample", "gather", Measuring]
 # Names that become parts of paths and of command lines.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]
 Measures = Annotated[
@@ -58,6 +59,8 @@ class Study(Model):
     """What is measured; which settings there are is the kind's matter."""
     targets: Targets | None = None
     """How wrong training targets are; null where this is not asked."""
+    probe: Probe | None = None
+    """How far velocities of minibatches and of few sweeps are off; null where this is not asked."""
     compute: Compute = Compute()
     resources: Annotated[dict[Stage, Resources], Idle()] = Field(default_factory=dict)
     """What the jobs of a stage ask of the scheduler; the defaults of Resources where absent."""
@@ -111,8 +114,18 @@ class Study(Model):
             _check_trainings(cell)
         if self.targets and (self.flow is None or self.pool is None):
             raise ValueError("targets are measured along this study's flow: give flow and pool")
+        if self.probe:
+            self._check_probe()
         kind_of(self.kind).check(self)
         return self
+
+    def _check_probe(self):
+        if self.flow is None or self.pool is None:
+            raise ValueError("probe looks along this study's flow: give flow and pool")
+        if images := [d for d in self.datasets if DATASETS[d].is_image]:
+            raise ValueError(f"probe is for points, not for the image set '{images[0]}'")
+        if late := [k for k in self.probe.steps if k >= self.flow.steps]:
+            raise ValueError(f"probe.steps: {late[0]}, but the flow has {self.flow.steps} steps")
 
     def _check_cost(self, cell: Cell, spenders: int):
         """Whether a cell can spend its NFE; `spenders` are the cells whose NFE it takes, count."""

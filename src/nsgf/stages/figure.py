@@ -8,6 +8,7 @@ from nsgf.config.preset import shown_cells
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.registry import DATASETS, FIGURES, METHODS, module_of
+from nsgf.stages.probe import probe_file
 from nsgf.stages.targets import asking, errors_file
 
 
@@ -41,10 +42,13 @@ def _task(outline: Outline, name: str, figure: Figure) -> Task:
 
 def _sources(outline: Outline, figure: Figure, reads: str) -> tuple[dict, tuple[PanelOf, ...]]:
     """What a figure is drawn from: the first seed's paths, or neighbours, of each cell; errors of
-    targets with their table; or the study's table."""
+    targets with their table; what the study's probes found; or the study's table."""
     if reads == "targets":
         files = tuple(errors_file(b) for b in asking(outline) if b.dataset in figure.datasets)
         return {"errors": files, "table": outline.layout.table("targets")}, ()
+    if reads == "probe":
+        of = [b for b in outline.of(figure.study) if b.dataset in figure.datasets]
+        return {"probes": tuple(probe_file(b) for b in of)}, ()
     if reads == "table":
         return {"table": outline.layout.table(figure.study)}, ()
     study = outline.preset.studies[figure.study]

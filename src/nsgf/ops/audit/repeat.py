@@ -24,7 +24,8 @@ from nsgf.progress import bar
 JUDGING = ("table", "claims")  # seconds each: always repeated
 # Float64 means and pictures of numbers that are there: the same bytes by whatever numerics.
 EXACT = (*JUDGING, "figure")
-MEASURING = ("evaluate", "reference", "targets", "features")  # what numbers are measured by
+# What numbers are measured by.
+MEASURING = ("evaluate", "reference", "targets", "probe", "features")
 TRAINED = ("train", "build-pool")  # which other numerics lead elsewhere
 CHEAP = 60.0  # seconds of a job whose tasks may be repeated
 NEVER = ("fetch", ASKING)  # they ask the network

@@ -200,6 +200,18 @@ def _targets(stage, study: Study, unit: Unit, data: Dataset) -> Work:
     return Work("", amounts)
 
 
+def _probe(stage, study: Study, unit: Unit, data: Dataset) -> Work:
+    probe, d, amounts = stage.probe, math.prod(data.shape), Counter()
+    whole = probe.populations * (max(probe.steps) + 1 + len(probe.steps))
+    amounts += _solves("targets", stage.flow, "newton", whole, probe.population, d)
+    each = probe.populations * len(probe.steps) * probe.queries
+    for n in probe.sizes:
+        amounts += _solves("targets", stage.flow, "newton", each * probe.draws(n), n, d)
+    count = probe.problems * stage.flow.steps * len(probe.blurs)
+    amounts += _solves("targets", stage.flow, "newton", 3 * count, stage.batch_size, d)
+    return Work("", amounts)
+
+
 def _reference(stage, study: Study, unit: Unit, data: Dataset) -> Work:
     metrics = stage.metrics
     if stage.kind == "planar":
@@ -280,6 +292,7 @@ MODELS: dict[str, Callable[..., Work]] = {
     "sample": _sample,
     "gather": _gather,
     "targets": _targets,
+    "probe": _probe,
     "reference": _reference,
     "features": _features,
     "evaluate": _evaluate,
