@@ -146,7 +146,7 @@ def _digests() -> dict[str, str]:
 
 
 def _compile() -> None:
-    print("compiling kernels, once on this machine", file=sys.stderr, flush=True)
+    print("compiling kernels, once on this machine, a minute or two", file=sys.stderr, flush=True)
     environment = os.environ | {COMPILING: "1", PARENT: str(os.getpid())}
     result = subprocess.run(
         [sys.executable, "-m", "nsgf.compiled"], env=environment, capture_output=True, text=True
