@@ -39,6 +39,7 @@ from nsgf.report import tables as tables_module
 FOLDER = Path(PUBLICATIONS)
 MARKERS = ("<!-- published results: begin -->", "<!-- published results: end -->")
 KINDS = ("tables/*", "figures/*", "metrics/**/*.json", "timings/*")
+ASIDE = ("tuning", "sweeps")  # not in README.md
 SHOWN = {  # metrics of README.md
     "w2": "`w2`, exact W2 of 1024 samples",
     "sw2_debiased": "`sw2_debiased`, debiased sliced W2², near 0 for the target itself",
@@ -115,6 +116,8 @@ def readme_table() -> str:
     of each run."""
     parts = []
     for manifest in sorted(FOLDER.glob("*/MANIFEST.json")):
+        if manifest.parent.name in ASIDE:
+            continue
         about, folder = read_json(manifest), manifest.parent / "tables"
         labels = {n: m.label for n, m in METHODS.items()} | about.get("labels", {})
         parts.append(f"**{about['title']}** (commit {about['commit'][:10]})\n")
