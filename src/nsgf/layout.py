@@ -67,7 +67,8 @@ class Layout:
         return f"{self.root}/timings/made/{name}.json"
 
     def table(self, study: str, ending: str = "csv") -> str:
-        """A study's table; `targets` is the one on training targets."""
+        """A study's table; `targets` is the one on training targets, `<study>-print` on print,
+        `<study>-paired` and `<study>-probe` of its pairs and its probe."""
         return f"{self.root}/tables/{study}.{ending}"
 
     def claims(self, ending: str = "csv") -> str:

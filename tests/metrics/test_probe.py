@@ -12,7 +12,7 @@ from nsgf.config.metrics import Judging
 from nsgf.config.pool import Flow, Probe
 from nsgf.metrics.probe import minibatch_errors, sweep_errors, swept
 from nsgf.ot import velocity
-from nsgf.report import probe
+from nsgf.report import probe, probe_table
 from nsgf.report.style import look
 from nsgf.rng import stream
 from nsgf.stages.probe import ProbeStage
@@ -130,3 +130,24 @@ def test_the_figure_shows_bias_and_deviation_and_sweeps(tmp_path):
     assert np.isnan(bias[1])  # its square came out below 0
     assert deviation.tolist() == pytest.approx([1, 0.5])
     assert right.lines[0].get_xydata().tolist() == [[1, 1.01], [10, pytest.approx(0.11)]]
+
+
+def test_the_table_has_a_row_for_each_setting_with_intervals():
+    rows = [
+        {"what": "minibatch", "population": k, "step": 0, "blur": 0.5, "n": 4}
+        | {"bias_squared": -0.01, "variance": 0.04 + k / 100}
+        for k in range(3)
+    ]
+    rows += [
+        {"what": "sweeps", "problem": k, "blur": 0.5, "sweeps": 10, "n": 256}
+        | {"first": 0.1, "mean": 0.2 + k / 100}
+        for k in range(3)
+    ]
+    found = probe_table.table([{"dataset": "moons", "rows": rows}], 0.95)
+    assert found["what"].tolist() == ["minibatch", "sweeps"]
+    assert found["repeats"].tolist() == [3, 3]
+    assert found["variance"].tolist()[0] == pytest.approx(0.05)
+    shown = probe_table.display(found)
+    assert shown["bias"].tolist() == ["0 % [0, 0]", ""]
+    assert shown["deviation"].tolist()[0].startswith("22 % [")
+    assert shown["error over the flow"].tolist()[1].startswith("21 % [")

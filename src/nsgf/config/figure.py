@@ -79,7 +79,9 @@ class TableStage(ReportStage):
     """All that decides a table beside what was measured."""
 
     study: Study | None = None
-    """Whose it is; null for the table on training targets."""
+    """Whose it is; null for tables that rest on others, and on training targets."""
+    form: str
+    """Module that lays it out."""
 
 
 class FigureStage(ReportStage):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SerializeAsAny, WithJsonSchema, model_validator
 
-from nsgf.config.base import NO_TWICE, Idle, Model, part
+from nsgf.config.base import NO_TWICE, Idle, Model, nearest, part
 from nsgf.config.cells import Case, Cell, Value, cells, known
 from nsgf.config.compute import Compute, Resources
 from nsgf.config.pool import Flow, Pool, Probe, Targets, Trajectories
@@ -57,6 +57,9 @@ class Study(Model):
     sampling: Sampling = Sampling()
     metrics: Measures
     """What is measured; which settings there are is the kind's matter."""
+    compare: tuple[tuple[str, str], ...] = ()
+    """Pairs of cells whose metrics are compared seed by seed; a cell is its row and what varies of
+    it, as in paths: nsgf,flow.steps=10."""
     targets: Targets | None = None
     """How wrong training targets are; null where this is not asked."""
     probe: Probe | None = None
@@ -112,6 +115,10 @@ class Study(Model):
                 _check_net(name, training.net, shape)
         for cell in every:
             _check_trainings(cell)
+        paths = [cell.path for cell in every]
+        for name in (n for pair in self.compare for n in pair):
+            if name not in paths:
+                raise ValueError(f"compare: no cell '{name}'{nearest(name, paths)}")
         if self.targets and (self.flow is None or self.pool is None):
             raise ValueError("targets are measured along this study's flow: give flow and pool")
         if self.probe:

@@ -7,7 +7,7 @@ comparisons the p values are Holm's ("A simple sequentially rejective multiple t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,15 @@ class Paired:
     interval: Interval
     p: float
     vote: str
+
+
+def by_seed(body: Mapping, metric: str) -> dict[int, float]:
+    """Mean of a metric over the sets of samples of each training seed; empty if not measured."""
+    found: dict[int, list[float]] = {}
+    for one in body["sets"]:
+        for row in (r for r in one["metrics"] if r["metric"] == metric):
+            found.setdefault(one["seed"], []).append(row["value"])
+    return {seed: sum(values) / len(values) for seed, values in found.items()}
 
 
 def p_value(differences: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""Tables as CSV, Markdown and HTML: one of each study, and one on training targets."""
+"""Tables as CSV, Markdown and HTML: of studies, of print, of probes and of training targets."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,18 @@ from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.layout import paper_file
 from nsgf.registry import DATASETS, METHODS, kind_of, module_of
+from nsgf.stages.probe import probe_file
 from nsgf.stages.targets import asking, errors_file
 
 ENDINGS = ("csv", "md", "html")
 TARGETS = "nsgf.report.target_tables"
+PAIRS = "nsgf.report.paired_table"
+PROBES = "nsgf.report.probe_table"
 
 
 def tasks(outline: Outline) -> Iterator[Task]:
-    """One for each study, and one where a study asks how wrong training targets are."""
+    """One for each study, others where print can be held against it and where it has a probe, and
+    one where studies ask how wrong training targets are."""
     for name, study in outline.preset.studies.items():
         branches = outline.of(name)
         inputs = {
@@ -28,6 +32,17 @@ def tasks(outline: Outline) -> Iterator[Task]:
             inputs["published"] = paper_file(study.paper)
         kind = branches[0].kind
         yield _task(outline, name, inputs, (kind.table, kind.notes), study)
+        if study.paper and kind.print:
+            own = {"table": outline.layout.table(name)}
+            yield _task(outline, f"{name}-print", own, (kind.print,), of=name)
+        if study.compare:
+            pairs = [[_at(b, path) for path in pair] for b in branches for pair in study.compare]
+            sides = zip(("first", "second"), zip(*pairs, strict=True), strict=True)
+            own = {side: tuple(f"{p.metrics}.json" for p in placed) for side, placed in sides}
+            yield _task(outline, f"{name}-paired", own, (PAIRS,), of=name)
+        if study.probe:
+            own = {"probes": tuple(map(probe_file, branches))}
+            yield _task(outline, f"{name}-probe", own, (PROBES,), of=name)
     if asked := asking(outline):
         inputs = {
             "errors": tuple(map(errors_file, asked)),
@@ -36,23 +51,35 @@ def tasks(outline: Outline) -> Iterator[Task]:
         yield _task(outline, "targets", inputs, (TARGETS,))
 
 
+def _at(branch: Branch, path: str) -> Placed:
+    """The cell of a path."""
+    return next(p for p in branch.cells if p.cell.path == path)
+
+
 def _task(
-    outline: Outline, name: str, inputs: dict, modules: tuple[str, ...], study: Study | None = None
+    outline: Outline,
+    name: str,
+    inputs: dict,
+    modules: tuple[str, ...],
+    study: Study | None = None,
+    of: str = "",
 ) -> Task:
+    """A table of a study, or another `of` a study or of none."""
+    of = name if study else of
     return Task(
         "table",
         {"table": name},
-        TableStage.of(outline.preset, name, name if study else None, study=study),
+        TableStage.of(outline.preset, name, of or None, study=study, form=modules[0]),
         inputs=inputs,
         outputs={e: outline.layout.table(name, e) for e in ENDINGS},
         modules=tuple(filter(None, modules)),
         entries=(*DATASETS.items(), *METHODS.items()),  # labels, order and aliases
         part=f"table-{name}",
-        study=name if study else "",
+        study=of,
         reported=True,
         local=True,
         labels={"table": name.removeprefix("table")},
-        caption="table" if study else "targets",
+        caption="targets" if name == "targets" else "table",
     )
 
 
@@ -71,7 +98,7 @@ def make(settings: TableStage, unit, files) -> None:
     """Write a table in all its forms."""
     from nsgf.report import render
 
-    page = _page_of_study if settings.study else module_of(TARGETS).page
+    page = _page_of_study if settings.study else module_of(settings.form).page
     render.write_forms(files.outputs, page(settings, files.inputs))
 
 

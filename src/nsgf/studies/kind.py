@@ -33,6 +33,8 @@ class Kind:
         neighbours: whether samples are shown with the nearest training points.
         table: module of its table: `table(...)` and `display(...)` as in nsgf.report.tables.
         notes: module whose `notes(...)` says what a reader of its table must know; "" for none.
+        print: module whose `page(settings, inputs)` holds a table against print as a whole; "" for
+            none.
         claims: module whose `judge(table, given, reduced, published)` judges claims; "" for none.
         evidence: module with `inputs(outline, study)`: what they are judged on beside the table, by
             name; and with `CLAIMS`, number to words, where they are of no paper.
@@ -46,6 +48,7 @@ class Kind:
     neighbours: bool = False
     table: str = "nsgf.report.tables"
     notes: str = ""
+    print: str = ""
     claims: str = ""
     evidence: str = ""
     check: Callable[..., None] = lambda study: None

@@ -18,7 +18,7 @@ from nsgf.ops.page.arrange import Column, Grid, Row, grids, sentences
 from nsgf.ops.text import duration
 from nsgf.ops.timing import timing
 from nsgf.registry import DATASETS
-from nsgf.report import tables, target_tables
+from nsgf.report import convention, paired_table, probe_table, tables, target_tables
 
 SHORT = ("w2_squared", "geomloss")  # metrics that stand in the long table alone
 TARGETS = {  # main columns of the table on training targets, as they are headed here
@@ -27,6 +27,23 @@ TARGETS = {  # main columns of the table on training targets, as they are headed
     "velocity error, mean over the flow": "velocity error",
     "W2 of NSGF": "W2 of NSGF",
     "exact less GeomLoss": "exact less GeomLoss",
+}
+OF_TARGETS = "Velocity errors are means over the flow; W2 is of the NSGF trained on those targets."
+BESIDES = {  # further tables of a study: their form, and what its main part is
+    "print": (
+        convention,
+        "How many times ours the paper's samplers would be, if its number is that metric, and the"
+        " typical factor that is left; Kendall's tau between printed and our numbers.",
+    ),
+    "paired": (
+        paired_table,
+        "Differences by training seed, over the same starting points and test points.",
+    ),
+    "probe": (
+        probe_table,
+        "A minibatch's velocity against that of a population, and a few sweeps' against the exact"
+        " one, relative to the speed.",
+    ),
 }
 ORIGIN = ("commit", "numerics", "machine", "versions")  # of provenance
 WORDS = {  # verdicts on claims, as a stranger reads them
@@ -43,7 +60,7 @@ class StudyTable:
     Attributes:
         name, title: of the study. notes: that concern it. grids: a metric each.
         long: the table as `nsgf.report.tables.display` has it. labels: of methods.
-        brief: main columns of the table on training targets, which has no grid.
+        brief: main columns of a table that has no grid. about: what they are, in a sentence.
     """
 
     name: str
@@ -53,6 +70,7 @@ class StudyTable:
     long: pd.DataFrame
     labels: dict[str, str]
     brief: pd.DataFrame | None = None
+    about: str = ""
 
     @property
     def has_print(self) -> bool:
@@ -63,6 +81,8 @@ class StudyTable:
     def sentences(self) -> list[str]:
         """What the first metric, or the training targets, say of each data set."""
         if self.brief is not None:
+            if "verdict" not in self.long:
+                return [n for n in self.notes if n.startswith("Fits print")]
             said = self.long[self.long["verdict"] != ""]
             about = said[["data", "verdict", "exact less GeomLoss"]].itertuples(index=False)
             return [f"{data}: {verdict} ({change})." for data, verdict, change in about]
@@ -99,7 +119,10 @@ class Contents:
     def studies(self) -> list[StudyTable]:
         """Tables that are there."""
         names = [self.only] if self.only else list(self.preset.studies)
-        found = [self._study(n) for n in names if Path(self._layout.table(n)).is_file()]
+        found = []
+        for name in (n for n in names if Path(self._layout.table(n)).is_file()):
+            found.append(self._study(name))
+            found += self._besides(name)
         if not self.only and Path(self._layout.table("targets")).is_file():
             found.append(self._targets())
         return found
@@ -118,21 +141,32 @@ class Contents:
         main = [g for g in arranged if g.metric not in SHORT] or arranged
         return StudyTable(name, *self._head(name), main, long, labels)
 
+    def _besides(self, study: str) -> Iterator[StudyTable]:
+        """Further tables of a study that are there."""
+        for ending, (form, about) in BESIDES.items():
+            name = f"{study}-{ending}"
+            file = Path(self._layout.table(name))
+            if file.is_file():
+                with readable(f"table '{file}'"):
+                    long = form.display(pd.read_csv(file))
+                brief, head = form.main(long), self._head(name, study)
+                yield StudyTable(name, *head, [], long, {}, brief, about)
+
     def _targets(self) -> StudyTable:
         file = Path(self._layout.table("targets"))
         with readable(f"table '{file}'"):
             long = target_tables.display(pd.read_csv(file))
         brief = long[list(TARGETS)].rename(columns=TARGETS)
-        return StudyTable("targets", *self._head("targets"), [], long, {}, brief)
+        return StudyTable("targets", *self._head("targets"), [], long, {}, brief, OF_TARGETS)
 
-    def _head(self, name: str) -> tuple[str, list[str]]:
-        """A table's title and the notes of its own."""
+    def _head(self, name: str, study: str | None = None) -> tuple[str, list[str]]:
+        """A table's title and the notes of its own; `study` is whose it is, if not its name."""
         file = Path(self._layout.table(name, "md"))
         with readable(f"table '{file}'"):
             lines = file.read_text().splitlines()
         notes = [line[2:] for line in lines if line.startswith("- ")]
         title = lines[0].removeprefix("# ") if lines else name
-        said, reduced = self.preset.said_of(name)
+        said, reduced = self.preset.said_of(study or name)
         own = said != self.preset.title  # stands nowhere else on the page
         title = title if own else title.removesuffix(said).rstrip(" -:") or name
         return title, notes if own else [n for n in notes if n not in reduced]

@@ -64,6 +64,7 @@ KIND = Kind(
     measure="nsgf.studies.planar.measure",
     by_set=True,
     notes="nsgf.studies.planar.notes",
+    print="nsgf.report.convention",
     claims="nsgf.studies.planar.claims",
     evidence="nsgf.studies.planar.evidence",
     check=check,

@@ -10,7 +10,7 @@ from nsgf.config.published import Published
 from nsgf.metrics.interval import student_t
 from nsgf.registry import METHODS
 from nsgf.report.finding import INCONCLUSIVE, Finding, finding, not_run
-from nsgf.report.paired import paired
+from nsgf.report.paired import by_seed, paired
 from nsgf.report.verdict import claim, separated
 
 FEW = 10  # evaluations a sample of which claim 1 speaks
@@ -40,15 +40,6 @@ def judge(
         else:
             bodies.setdefault(dataset, {})[name] = read_json(files[0])
     return [lowest_w2(bodies, published), early_motion(shares, published)]
-
-
-def by_seed(body: Mapping, metric: str) -> dict[int, float]:
-    """Mean of a metric over the sets of samples of each training seed; empty if not measured."""
-    found: dict[int, list[float]] = {}
-    for one in body["sets"]:
-        for row in (r for r in one["metrics"] if r["metric"] == metric):
-            found.setdefault(one["seed"], []).append(row["value"])
-    return {seed: sum(values) / len(values) for seed, values in found.items()}
 
 
 def lowest_w2(bodies: Mapping[str, Mapping[str, Mapping]], published: Published) -> Finding:

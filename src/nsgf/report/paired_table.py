@@ -1,0 +1,88 @@
+"""The table of a study's paired comparisons: cells that share starting points and test points.
+
+A row for each pair and data set: the difference of a metric by training seed, first less second,
+with its interval; p values and votes are Holm's over all rows of a metric (`nsgf.report.paired`).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from nsgf.artifact import read_json
+from nsgf.config.figure import TableStage
+from nsgf.layout import folder_of
+from nsgf.registry import DATASETS
+from nsgf.report.paired import by_seed, paired
+from nsgf.report.render import Page
+
+METRICS = ("sw2_debiased", "w2")
+COLUMNS = ["first", "second", "dataset", "metric", "n_seeds", "difference", "low", "high", "p"]
+COLUMNS += ["vote"]
+WORDS = {"lower": "first is nearer", "higher": "second is nearer", "inconclusive": "not told apart"}
+
+
+def page(settings: TableStage, inputs) -> Page:
+    """From the metrics of the `first` and of the `second` cells, in the same order."""
+    firsts, seconds = (inputs[side] for side in ("first", "second"))
+    found = table(firsts, seconds, settings.judging.confidence)
+    count = len(found) // max(found["metric"].nunique(), 1)
+    notes = [
+        *settings.reduced,
+        "Difference: first less second, by training seed, over the same starting points and test"
+        f" points; p: Student's t, two-sided, Holm's over the {count} comparisons of a metric.",
+        "sw2_debiased: debiased sliced W2 squared of all samples; near 0 for the target itself.",
+    ]
+    name = settings.name.removesuffix("-paired").replace("table", "Table ")
+    return Page(f"{name}: pairs of methods - {settings.title}", notes, found, display(found))
+
+
+def table(firsts: Sequence[Path], seconds: Sequence[Path], confidence: float) -> pd.DataFrame:
+    """A row for each pair, data set and metric that both have."""
+    pairs = [
+        (str(one), str(two), read_json(one), read_json(two))
+        for one, two in zip(firsts, seconds, strict=True)
+    ]
+    rows = []
+    for metric in METRICS:
+        places, differences = [], []
+        for one, two, first, second in pairs:
+            mine, theirs = by_seed(first, metric), by_seed(second, metric)
+            if common := [seed for seed in mine if seed in theirs]:
+                places.append((folder_of(one), folder_of(two), _dataset(first)))
+                differences.append([mine[seed] - theirs[seed] for seed in common])
+        for place, found in zip(places, paired(differences, confidence), strict=True):
+            ends = (found.interval.mean, found.interval.low, found.interval.high)
+            rows.append((*place, metric, found.interval.n, *ends, found.p, found.vote))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _dataset(body: Mapping) -> str:
+    return body["dataset"]
+
+
+def display(found: pd.DataFrame) -> pd.DataFrame:
+    """The table as people read it."""
+    ends = zip(found["difference"], found["low"], found["high"], strict=True)
+    return pd.DataFrame(
+        {
+            "first": found["first"],
+            "second": found["second"],
+            "data": [DATASETS[d].label for d in found["dataset"]],
+            "metric": found["metric"],
+            "first less second": [_shown(*e) for e in ends],
+            "p (Holm)": [f"{p:.2g}" for p in found["p"]],
+            "in words": found["vote"].map(WORDS),
+            "seeds": [f"{n:d}" for n in found["n_seeds"]],
+        }
+    )
+
+
+def main(shown: pd.DataFrame) -> pd.DataFrame:
+    """What a reader sees first: the metric that decides."""
+    return shown[shown["metric"] == shown["metric"].iloc[0]].drop(columns=["metric", "seeds"])
+
+
+def _shown(middle: float, low: float, high: float) -> str:
+    around = "one seed" if pd.isna(low) else f"{low:+.2g}, {high:+.2g}"
+    return f"{middle:+.2g} [{around}]"
