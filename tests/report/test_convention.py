@@ -32,16 +32,20 @@ def test_the_fit_finds_the_square_and_its_scale():
     assert square["factor"].tolist() == pytest.approx([1.0] * 3)
     assert square["cells"].tolist() == [5, 5, 10]
     assert found.loc[("w2", "all"), "factor"] > 1.2
-    assert best(found.reset_index()).startswith("Fits print best with one scale for all data")
-    assert "w2_squared, scale 0.80" in best(found.reset_index())
+    said = best(found.reset_index())
+    assert "are left: w2_squared a factor of 1.00 at scale 0.80, with 0 of 10 printed" in said
 
 
 def test_printed_values_under_the_floor_are_counted_and_bound_the_scale():
     found = fits(table(lambda w2: 0.5 * w2)).set_index(["metric", "dataset"])
     row = found.loc[("w2", "moons")]
     assert row["floor_scale"] == pytest.approx(0.5 * 0.25 / 0.2)
-    assert row["below_floor"] == sum(0.5 * w2 < 0.2 for w2 in W2["moons"])
-    assert row["scale"] <= row["floor_scale"]
+    assert row["below_floor"] == 0  # at the scale that is fitted
+    low = fits(table(lambda w2: 0.5 * w2 if w2 > 0.3 else 0.1 * w2)).set_index(
+        ["metric", "dataset"]
+    )
+    assert low.loc[("w2", "moons"), "below_floor"] == 3
+    assert low.loc[("w2", "moons"), "floor_scale"] == pytest.approx(0.1 * 0.25 / 0.2)
 
 
 def test_ranks_agree_or_do_not():

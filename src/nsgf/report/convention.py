@@ -9,7 +9,8 @@ and prediction. A metric that is the print's leaves little, and the same scale f
 unless samplers differ.
 
 The least printed value of a data set is no lower than the floor if print is such a distance: the
-scale at which the floor falls to it is an upper bound on the sampler's.
+scale at which the floor falls to it is an upper bound on the sampler's, and printed values under
+the floor at the fitted scale speak against the metric.
 
 Ranks: Kendall's tau-b between print and ours over the methods of a column, with the interval of
 Fieller, Hartley and Pearson ("Tests for rank correlation coefficients", 1957): atanh(tau) has a
@@ -28,6 +29,7 @@ from nsgf.report.render import Page
 
 POWER = {"w2": 1, "w2_squared": 2, "geomloss": 2}  # of a sampler's scale
 ALL = "all"
+ONE_SCALE = "Between print and ours, with one scale for all data sets, are left"
 FEWEST = 5  # methods of a column whose ranks have an interval
 FIT = ["metric", "dataset", "cells", "scale", "factor", "floor_scale", "below_floor"]
 RANKS = ["metric", "dataset", "nfe", "methods", "tau", "tau_low", "tau_high"]
@@ -47,8 +49,8 @@ def page(settings: TableStage, inputs) -> Page:
         " between print and what the fit predicts, 1 if it fits exactly; of all data sets, with"
         " one scale for all.",
         "Floor's scale: at which two draws of the target are as far apart as the least printed"
-        " value: an upper bound on the scale. Below the floor: printed values under ours, at"
-        " scale 1.",
+        " value: an upper bound on the scale. Below the floor: printed values under the floor at"
+        " the fitted scale, which no such distance could have but by chance.",
         "tau: Kendall's, between the ranks of printed and our numbers over the methods of a"
         " column, with its interval; a network printed under two names counts twice.",
         best(fitted),
@@ -70,8 +72,8 @@ def fits(found: pd.DataFrame) -> pd.DataFrame:
             floors, printed = cells.loc[mine, "floor"], cells.loc[mine, "published"]
             least = (printed / floors).min() ** (1 / power)
             about = (metric, dataset, int(mine.sum()))
-            scale, left = logs[mine].mean() / power, logs[mine].std(ddof=0)
-            rows.append((*about, math.exp(scale), math.exp(left), least, (printed < floors).sum()))
+            scale, left = math.exp(logs[mine].mean() / power), math.exp(logs[mine].std(ddof=0))
+            rows.append((*about, scale, left, least, int((printed < scale**power * floors).sum())))
     return pd.DataFrame(rows, columns=FIT)
 
 
@@ -121,17 +123,14 @@ def _network(method: str) -> str:
 
 
 def best(fitted: pd.DataFrame) -> str:
-    """Which metric leaves least, in words; "" without a fit."""
+    """What each metric leaves with one scale for all data sets, in words; "" without a fit."""
     whole = fitted[fitted["dataset"] == ALL].sort_values("factor")
-    if whole.empty:
-        return ""
-    first, *others = whole.itertuples()
-    words = ", ".join(f"{o.metric} {o.factor:.2f}" for o in others)
-    return (
-        f"Fits print best with one scale for all data sets: {first.metric}, scale"
-        f" {first.scale:.2f}, a typical factor of {first.factor:.2f} over {first.cells} cells"
-        f" ({words})."
-    )
+    words = [
+        f"{m.metric} a factor of {m.factor:.2f} at scale {m.scale:.2f}, with {m.below_floor} of"
+        f" {m.cells} printed values below the floor"
+        for m in whole.itertuples()
+    ]
+    return f"{ONE_SCALE}: {'; '.join(words)}." if words else ""
 
 
 def display(whole: pd.DataFrame) -> pd.DataFrame:

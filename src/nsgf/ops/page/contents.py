@@ -82,7 +82,7 @@ class StudyTable:
         """What the first metric, or the training targets, say of each data set."""
         if self.brief is not None:
             if "verdict" not in self.long:
-                return [n for n in self.notes if n.startswith("Fits print")]
+                return [n for n in self.notes if n.startswith(convention.ONE_SCALE)]
             said = self.long[self.long["verdict"] != ""]
             about = said[["data", "verdict", "exact less GeomLoss"]].itertuples(index=False)
             return [f"{data}: {verdict} ({change})." for data, verdict, change in about]
