@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from nsgf import numerics, torch_by_numpy
+from nsgf import numerics, torch_kernels
 from nsgf.errors import NsgfError
 from tests.engine.test_recipe import recipes
 from tests.workflow.checkout import Checkout, planar
@@ -135,7 +135,7 @@ def test_every_recipe_rests_on_it():
 
 @pytest.fixture
 def ours():
-    torch_by_numpy.install()
+    torch_kernels.install()
     return torch.Generator().manual_seed(0)
 
 
@@ -169,7 +169,32 @@ def test_roots_are_ieees(ours):
     assert torch.tensor(-1.0).sqrt().isnan()
 
 
+def test_selu_is_torchs_with_its_gradient(ours):
+    x = torch.randn(64, 33, generator=ours) * 20
+    x[0, :4] = torch.tensor([0.0, -0.0, -200.0, 1e30])
+    for of in (torch.nn.functional.selu, lambda x: torch.nn.functional.elu(x, 0.7)):
+        exact = of(x.double())
+        torch.testing.assert_close(of(x), exact.float(), rtol=3e-7, atol=0)
+        torch.testing.assert_close(of(x.mT), exact.float().mT, rtol=3e-7, atol=0)
+        torch.testing.assert_close(of(x[:, ::2]), exact.float()[:, ::2], rtol=3e-7, atol=2e-7)
+        each = [y.requires_grad_() for y in (x.clone(), x.double())]
+        slopes = [torch.autograd.grad(of(y).sum(), y)[0] for y in each]
+        torch.testing.assert_close(slopes[0], slopes[1].float(), rtol=3e-6, atol=1e-7)
+    small = torch.full((1,), -1e-6)  # where e^x - 1 would cancel
+    expected = 1.0507009873554805 * 1.6732632423543772 * np.expm1(float(small))
+    assert float(torch.nn.functional.selu(small)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_selu_passes_on_what_is_no_number(ours):
+    x = torch.tensor([float("nan"), 1.0, float("-inf"), float("inf")])
+    found = torch.nn.functional.selu(x)
+    assert found[0].isnan()
+    assert found[3].isinf()
+    assert found[2] == pytest.approx(-1.7580993)
+
+
 def test_other_types_stay_torchs(ours):
+    assert torch.nn.functional.selu(torch.ones(3, dtype=torch.bfloat16)).dtype == torch.bfloat16
     a = torch.eye(3, dtype=torch.bfloat16) * 2
     assert (a @ a).dtype == torch.bfloat16
     assert torch.equal(a @ a, a * 2)

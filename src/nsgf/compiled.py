@@ -35,8 +35,15 @@ FLAGS = {"reassoc", "nsz", "contract", "nnan", "ninf"}
 # A division by zero is inf, as in numpy: no exception can leave a parallel loop.
 OPTIONS = {"fastmath": FLAGS, "nogil": True, "error_model": "numpy"}
 # Each has `compile_all`, which calls every kernel of its with every type that it is called with.
-MODULES = ("nsgf.ot.kernels", "nsgf.data.mixing", "nsgf.philox_loops")
-SOURCES = ("compiled.py", "data/mixing.py", "philox*.py", "ot/schedule.py", "ot/loops/*.py")
+MODULES = ("nsgf.ot.kernels", "nsgf.data.mixing", "nsgf.philox_loops", "nsgf.activation_loops")
+SOURCES = (
+    "compiled.py",
+    "data/mixing.py",
+    "philox*.py",
+    "activation_loops.py",
+    "ot/schedule.py",
+    "ot/loops/*.py",
+)
 ROOT = Path(__file__).parent
 LIST = "ready.json"  # in the folder: digests by file name
 COMPILING = "NSGF_COMPILING_KERNELS"  # set in the process that compiles

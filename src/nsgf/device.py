@@ -37,9 +37,9 @@ def set_up(compute: Compute) -> torch.device:
     """
     numerics.apply(compute.numerics)
     if compute.numerics == "portable":
-        from nsgf import torch_by_numpy
+        from nsgf import torch_kernels
 
-        torch_by_numpy.install()
+        torch_kernels.install()
     torch.set_num_threads(compute.threads)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False

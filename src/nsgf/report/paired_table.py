@@ -4,14 +4,13 @@ A row for each pair and data set: the difference of a metric by training seed, f
 with its interval; p values and votes are Holm's over all rows of a metric (`nsgf.report.paired`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from nsgf.artifact import read_json
 from nsgf.config.figure import TableStage
-from nsgf.layout import folder_of
 from nsgf.registry import DATASETS
 from nsgf.report.paired import by_seed, paired
 from nsgf.report.render import Page
@@ -38,9 +37,9 @@ def page(settings: TableStage, inputs) -> Page:
 
 
 def table(firsts: Sequence[Path], seconds: Sequence[Path], confidence: float) -> pd.DataFrame:
-    """A row for each pair, data set and metric that both have."""
+    """A row for each pair, data set and metric that both have; cells are named by their files."""
     pairs = [
-        (str(one), str(two), read_json(one), read_json(two))
+        (Path(one).stem, Path(two).stem, read_json(one), read_json(two))
         for one, two in zip(firsts, seconds, strict=True)
     ]
     rows = []
@@ -49,16 +48,12 @@ def table(firsts: Sequence[Path], seconds: Sequence[Path], confidence: float) ->
         for one, two, first, second in pairs:
             mine, theirs = by_seed(first, metric), by_seed(second, metric)
             if common := [seed for seed in mine if seed in theirs]:
-                places.append((folder_of(one), folder_of(two), _dataset(first)))
+                places.append((one, two, first["dataset"]))
                 differences.append([mine[seed] - theirs[seed] for seed in common])
         for place, found in zip(places, paired(differences, confidence), strict=True):
             ends = (found.interval.mean, found.interval.low, found.interval.high)
             rows.append((*place, metric, found.interval.n, *ends, found.p, found.vote))
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _dataset(body: Mapping) -> str:
-    return body["dataset"]
 
 
 def display(found: pd.DataFrame) -> pd.DataFrame:
