@@ -69,7 +69,10 @@ def work_of(job: Job, preset: Preset) -> Work:
         # The start says all of a stage without a model, but not of an unknown network.
         known = job.stage not in MODELS and start in reference()["seconds"]["cpu"]
         return Work(job.stage, amounts, disk=disk, known=known)
-    device = "cuda" if job.resources.gpu and study.compute.device != "cpu" else "cpu"
+    # Exact transport is the host's work, wherever its job runs.
+    hosted = job.stage == "build-pool" and job.settings.flow.backend == "exact"
+    on_gpu = job.resources.gpu and study.compute.device != "cpu" and not hosted
+    device = "cuda" if on_gpu else "cpu"
     data = DATASETS[job.units[0]["dataset"]]
     parts = [MODELS[job.stage](job.settings, study, unit, data) for unit in job.units]
     slower = reference()["precision"][study.compute.precision] if device == "cuda" else 1
