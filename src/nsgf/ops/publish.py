@@ -32,6 +32,7 @@ from nsgf.ops.audit import tracked
 from nsgf.ops.audit.git import Commit
 from nsgf.ops.audit.subject import sound
 from nsgf.ops.page import arrange, markdown
+from nsgf.ops.page.contents import BESIDES
 from nsgf.registry import METHODS
 from nsgf.report import render, target_tables
 from nsgf.report import tables as tables_module
@@ -121,7 +122,8 @@ def readme_table() -> str:
         about, folder = read_json(manifest), manifest.parent / "tables"
         labels = {n: m.label for n, m in METHODS.items()} | about.get("labels", {})
         parts.append(f"**{about['title']}** (commit {about['commit'][:10]})\n")
-        for path in sorted(folder.glob("table*.csv")):
+        tables = sorted(folder.glob("table*.csv"))
+        for path in (p for p in tables if p.stem.rpartition("-")[2] not in BESIDES):
             long = f"[intervals, seeds, protocols, verdicts]({path.with_suffix('.md')})"
             for grid in (g for g in arrange.grids(pd.read_csv(path)) if g.metric in SHOWN):
                 parts.append(f"{SHOWN[grid.metric]}; {long}:\n")
