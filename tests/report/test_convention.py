@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from nsgf.report.convention import best, display, fits, interval, ranks
+from nsgf.report.convention import display, fits, interval, main, ranks, said
 
 W2 = {"moons": (0.27, 0.25, 0.4, 0.3, 0.5), "8gaussians": (0.6, 0.62, 0.7, 0.64, 0.8)}
 FLOOR = {"moons": 0.2, "8gaussians": 0.55}
@@ -25,6 +25,10 @@ def table(printed) -> pd.DataFrame:
     return pd.DataFrame([*rows, lost])
 
 
+def with_ranks(fitted: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([fitted, ranks(table(lambda w2: w2), 0.95).iloc[:0]])
+
+
 def test_the_fit_finds_the_square_and_its_scale():
     found = fits(table(lambda w2: (0.8 * w2) ** 2)).set_index(["metric", "dataset"])
     square = found.loc["w2_squared"]
@@ -32,8 +36,11 @@ def test_the_fit_finds_the_square_and_its_scale():
     assert square["factor"].tolist() == pytest.approx([1.0] * 3)
     assert square["cells"].tolist() == [5, 5, 10]
     assert found.loc[("w2", "all"), "factor"] > 1.2
-    said = best(found.reset_index())
-    assert "are left: w2_squared a factor of 1.00 at scale 0.80, with 0 of 10 printed" in said
+    (sentence,) = said(found.reset_index())
+    assert (
+        "If print is W2 squared: samplers 0.8 times ours, cells off by a factor of 1," in sentence
+    )
+    assert len(main(display(with_ranks(found.reset_index())))) == 2
 
 
 def test_printed_values_under_the_floor_are_counted_and_bound_the_scale():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nsgf.report.paired_table import display, main, table
+from nsgf.report.paired_table import display, main, said, table
 from tests.config.test_cells import refusal
 
 
@@ -48,6 +48,8 @@ def test_people_read_it_in_words(found):
     assert shown["in words"].tolist() == ["first is nearer", "not told apart"]
     assert shown["data"].tolist() == ["moons", "s-curve"]
     assert "metric" not in main(shown)
+    pair = "nsgf,flow.steps=3 against ot_cfm,nfe=10"
+    assert said(found) == [f"{pair}: nearer on moons; not told apart on s-curve."]
 
 
 def test_a_pair_names_cells_that_are_there():

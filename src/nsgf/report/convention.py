@@ -29,7 +29,7 @@ from nsgf.report.render import Page
 
 POWER = {"w2": 1, "w2_squared": 2, "geomloss": 2}  # of a sampler's scale
 ALL = "all"
-ONE_SCALE = "Between print and ours, with one scale for all data sets, are left"
+WORDS = {"w2": "W2", "w2_squared": "W2 squared", "geomloss": "GeomLoss's number"}
 FEWEST = 5  # methods of a column whose ranks have an interval
 FIT = ["metric", "dataset", "cells", "scale", "factor", "floor_scale", "below_floor"]
 RANKS = ["metric", "dataset", "nfe", "methods", "tau", "tau_low", "tau_high"]
@@ -53,9 +53,9 @@ def page(settings: TableStage, inputs) -> Page:
         " the fitted scale, which no such distance could have but by chance.",
         "tau: Kendall's, between the ranks of printed and our numbers over the methods of a"
         " column, with its interval; a network printed under two names counts twice.",
-        best(fitted),
+        *said(whole),
     ]
-    return Page(title, [n for n in notes if n], whole, display(whole))
+    return Page(title, notes, whole, display(whole))
 
 
 def fits(found: pd.DataFrame) -> pd.DataFrame:
@@ -122,15 +122,15 @@ def _network(method: str) -> str:
     return (METHODS[method].same_as if method in METHODS else None) or method
 
 
-def best(fitted: pd.DataFrame) -> str:
-    """What each metric leaves with one scale for all data sets, in words; "" without a fit."""
-    whole = fitted[fitted["dataset"] == ALL].sort_values("factor")
+def said(whole: pd.DataFrame) -> list[str]:
+    """What each metric leaves with one scale for all data sets, in a sentence."""
+    fitted = whole[(whole["dataset"] == ALL) & whole["factor"].notna()].sort_values("factor")
     words = [
-        f"{m.metric} a factor of {m.factor:.2f} at scale {m.scale:.2f}, with {m.below_floor} of"
-        f" {m.cells} printed values below the floor"
-        for m in whole.itertuples()
+        f"{WORDS[m.metric]}: samplers {m.scale:.2g} times ours, cells off by a factor of"
+        f" {m.factor:.3g}, {m.below_floor:.0f} of {m.cells:.0f} printed under the floor"
+        for m in fitted.itertuples()
     ]
-    return f"{ONE_SCALE}: {'; '.join(words)}." if words else ""
+    return [f"If print is {'; if '.join(words)}."] if words else []
 
 
 def display(whole: pd.DataFrame) -> pd.DataFrame:

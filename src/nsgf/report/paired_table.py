@@ -20,6 +20,8 @@ COLUMNS = ["first", "second", "dataset", "metric", "n_seeds", "difference", "low
 COLUMNS += ["vote"]
 WORDS = {"lower": "first is nearer", "higher": "second is nearer", "inconclusive": "not told apart"}
 
+PLACES = {"lower": "nearer", "higher": "farther", "inconclusive": "not told apart"}
+
 
 def page(settings: TableStage, inputs) -> Page:
     """From the metrics of the `first` and of the `second` cells, in the same order."""
@@ -71,6 +73,21 @@ def display(found: pd.DataFrame) -> pd.DataFrame:
             "seeds": [f"{n:d}" for n in found["n_seeds"]],
         }
     )
+
+
+def said(found: pd.DataFrame) -> list[str]:
+    """Each pair on all data sets, by the metric that decides, in a sentence."""
+    first = found[found["metric"] == found["metric"].iloc[0]] if len(found) else found
+    sentences = []
+    for (one, other), rows in first.groupby(["first", "second"], sort=False):
+        places = {vote: group["dataset"].map(_label) for vote, group in rows.groupby("vote")}
+        parts = [f"{PLACES[w]} on {', '.join(places[w])}" for w in PLACES if w in places]
+        sentences.append(f"{one} against {other}: {'; '.join(parts)}.")
+    return sentences
+
+
+def _label(dataset: str) -> str:
+    return DATASETS[dataset].label
 
 
 def main(shown: pd.DataFrame) -> pd.DataFrame:

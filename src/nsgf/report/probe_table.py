@@ -81,6 +81,11 @@ def display(found: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def said(found: pd.DataFrame) -> list[str]:
+    """Nothing in sentences: the figure tells it."""
+    return []
+
+
 def main(shown: pd.DataFrame) -> pd.DataFrame:
     """What a reader sees first."""
     columns = ["data", "blur", "step", "n", "sweeps", "bias", "deviation", "error over the flow"]

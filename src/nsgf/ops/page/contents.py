@@ -61,6 +61,7 @@ class StudyTable:
         name, title: of the study. notes: that concern it. grids: a metric each.
         long: the table as `nsgf.report.tables.display` has it. labels: of methods.
         brief: main columns of a table that has no grid. about: what they are, in a sentence.
+        said: what it says.
     """
 
     name: str
@@ -71,6 +72,7 @@ class StudyTable:
     labels: dict[str, str]
     brief: pd.DataFrame | None = None
     about: str = ""
+    said: tuple[str, ...] = ()
 
     @property
     def has_print(self) -> bool:
@@ -82,7 +84,7 @@ class StudyTable:
         """What the first metric, or the training targets, say of each data set."""
         if self.brief is not None:
             if "verdict" not in self.long:
-                return [n for n in self.notes if n.startswith(convention.ONE_SCALE)]
+                return list(self.said)
             said = self.long[self.long["verdict"] != ""]
             about = said[["data", "verdict", "exact less GeomLoss"]].itertuples(index=False)
             return [f"{data}: {verdict} ({change})." for data, verdict, change in about]
@@ -148,9 +150,10 @@ class Contents:
             file = Path(self._layout.table(name))
             if file.is_file():
                 with readable(f"table '{file}'"):
-                    long = form.display(pd.read_csv(file))
+                    found = pd.read_csv(file)
+                    long, said = form.display(found), form.said(found)
                 brief, head = form.main(long), self._head(name, study)
-                yield StudyTable(name, *head, [], long, {}, brief, about)
+                yield StudyTable(name, *head, [], long, {}, brief, about, tuple(said))
 
     def _targets(self) -> StudyTable:
         file = Path(self._layout.table("targets"))
@@ -182,6 +185,12 @@ class Contents:
             if any(None in (row["text"], row["verdict"], row["evidence"]) for row in rows):
                 raise ValueError("a line is cut off")
             return [row | {"word": WORDS.get(row["verdict"], row["verdict"])} for row in rows]
+
+    @property
+    def counted(self) -> str:
+        """How many claims have each verdict, in words."""
+        words = [claim["word"] for claim in self.claims]
+        return ", ".join(f"{words.count(word)} {word}" for word in WORDS.values())
 
     def figures(self) -> Iterator[dict[str, str]]:
         """Figures as data URIs, with the path of the PDF from the page."""
