@@ -18,7 +18,7 @@ from nsgf import cli
 from nsgf.config.base import load, parse
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
-from nsgf.ops.page.arrange import grids, number, sentences
+from nsgf.ops.page.arrange import disagreements, grids, number, sentences
 from nsgf.ops.page.contents import BESIDES, Contents, place
 from nsgf.ops.page.run import summary, write
 from nsgf.ops.show import text
@@ -125,6 +125,24 @@ LOWEST = (
     "moons, 10 steps: NSGF lowest, 0.200 ± 0.050; intervals overlap: OT_CFM (0.280);"
     " apart: FM (0.500)"
 )
+
+
+def test_where_all_are_level_at_the_floor_no_order_is_told():
+    level = [row(m, "moons", v, 0.2) for m, v in (("fm", 0.5), ("1-rf", 0.5), ("nsgf", 0.45))]
+    grid = one(*(each | {"floor": 0.4} for each in level))
+    said = "moons, 10 steps: all at the floor (0.4), so no order can be read: "
+    names = "NSGF (0.450), FM = 1-RF (0.500)."
+    assert sentences(grid, lambda r: r.method.upper(), place) == [said + names]
+
+
+def test_another_metric_that_says_otherwise_is_told():
+    first = one(row("fm", "moons", 0.2, 0.05), row("nsgf", "moons", 0.3, 0.05))
+    named = {"metric": "geomloss"}
+    other = one(row("fm", "moons", 4.0, 0.5) | named, row("nsgf", "moons", 3.0, 0.5) | named)
+    same = one(row("fm", "moons", 3.0, 0.5) | named, row("nsgf", "moons", 4.0, 0.5) | named)
+    (said,) = disagreements(first, other, lambda r: r.method.upper(), place)
+    assert said == "moons, 10 steps, by geomloss otherwise: NSGF is best, 3.00 ± 0.50."
+    assert disagreements(first, same, lambda r: r.method.upper(), place) == []
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_claim_1_is_judged_by_paired_differences():
     assert one.verdict == "reproduced"
     assert "exact W2 at 10 steps" in one.evidence
     assert "4 comparisons (Holm)" in one.evidence
-    assert "FM (sigma = 0) -0.051 +- " in one.evidence
+    assert "FM (sigma = 0) -0.051 ± " in one.evidence
     better = of_points.lowest_w2(bodies({"nsgf": 0.3} | rivals | {"fm": 0.2}), PUBLISHED)
     assert better.verdict == "not_reproduced"
     sliced = of_points.lowest_w2(bodies({"nsgf": 0.3} | rivals, "sw2_debiased"), PUBLISHED)

@@ -126,8 +126,9 @@ def said(whole: pd.DataFrame) -> list[str]:
     """What each metric leaves with one scale for all data sets, in a sentence."""
     fitted = whole[(whole["dataset"] == ALL) & whole["factor"].notna()].sort_values("factor")
     words = [
-        f"{WORDS[m.metric]}: samplers {m.scale:.2g} times ours, cells off by a factor of"
-        f" {m.factor:.3g}, {m.below_floor:.0f} of {m.cells:.0f} printed under the floor"
+        f"{WORDS[m.metric]}: samplers {m.scale:.2g} times ours fit best, which leaves cells off by"
+        f" a factor of {m.factor:.3g}, {m.below_floor:.0f} of {m.cells:.0f} under the rescaled"
+        " floor"
         for m in fitted.itertuples()
     ]
     return [f"If print is {'; if '.join(words)}."] if words else []

@@ -28,6 +28,11 @@ def finding(number: int, published: Published, verdict: str, evidence: str) -> F
     return Finding(number, published.claims[number], verdict, evidence)
 
 
+def at_scale(reduced: bool) -> str:
+    """What stands behind evidence that a reduced run gives no verdict on."""
+    return "; no verdict from a reduced run" if reduced else ""
+
+
 def not_run(number: int, published: Published) -> Finding:
     """A claim for which the run has no evidence."""
     return finding(number, published, INCONCLUSIVE, "not run")

@@ -172,16 +172,52 @@ def sentences(grid: Grid, label: Callable[[Row], str], place: Callable[[Column],
     said = []
     for k, column in enumerate(grid.columns):
         rows = [row for row in grid.rows if row.entries[k] and row.entries[k].ours]
-        if rows:
+        if rows and _is_level_at_floor(grid, rows, k):
+            words = f"all at the floor ({grid.floors[k]:.3g}), so no order can be read"
+            said.append(f"{place(column)}: {words}: {_list(_sorted(rows, k), label, k)}.")
+        elif rows:
             words = [_compared(rows, k, grid.metric, label), _at_floor(grid, rows, k, label)]
             said.append(f"{place(column)}: {'; '.join(filter(None, words))}.")
     return said
 
 
+def disagreements(
+    first: Grid, other: Grid, label: Callable[[Row], str], place: Callable[[Column], str]
+) -> list[str]:
+    """Columns in which another metric has another method at its head, in a sentence each."""
+    said = []
+    for column in (c for c in first.columns if c in other.columns):
+        heads = []
+        for grid in (first, other):
+            k = grid.columns.index(column)
+            run = [row for row in grid.rows if row.entries[k] and row.entries[k].ours]
+            ranked = _sorted(run, k, grid.metric in HIGHER_IS_BETTER)
+            heads.append((ranked[0], k, len(ranked)) if ranked else None)
+        one, two = heads
+        if one and two and two[2] > 1 and label(one[0]) != label(two[0]):
+            words = f"{label(two[0])} is best, {number(two[0].entries[two[1]])}"
+            said.append(f"{place(column)}, by {other.metric} otherwise: {words}.")
+    return said
+
+
+def _sorted(rows: Sequence[Row], k: int, higher: bool = False) -> list[Row]:
+    """Rows of column k, the best first."""
+    return sorted(rows, key=lambda row: row.entries[k].ours.mean, reverse=higher)
+
+
+def _is_level_at_floor(grid: Grid, rows: Sequence[Row], k: int) -> bool:
+    """Whether none of several methods can be told from the target, nor from another one."""
+    floor, entries = grid.floors[k], [row.entries[k] for row in rows]
+    if not floor or grid.metric in HIGHER_IS_BETTER or len(rows) < 2:
+        return False
+    at_floor = all(e.half is not None and e.ours.low <= floor for e in entries)
+    return at_floor and all(_apart(a, b) == "inconclusive" for a in entries for b in entries)
+
+
 def _compared(rows: Sequence[Row], k: int, metric: str, label: Callable[[Row], str]) -> str:
     """How the methods of column k stand to each other."""
     higher = metric in HIGHER_IS_BETTER
-    rows = sorted(rows, key=lambda row: row.entries[k].ours.mean, reverse=higher)
+    rows = _sorted(rows, k, higher)
     best, *others = rows
     mine = best.entries[k]
     if not others:
@@ -215,8 +251,11 @@ def _at_floor(grid: Grid, rows: Sequence[Row], k: int, label: Callable[[Row], st
 
 
 def _list(rows: Sequence[Row], label: Callable[[Row], str], k: int) -> str:
-    means = (f"{row.entries[k].ours.mean:#.3g}".rstrip(".") for row in rows)
-    return ", ".join(f"{label(row)} ({mean})" for row, mean in zip(rows, means, strict=True))
+    alike: dict[Interval, list[str]] = {}  # a network under two names is one
+    for row in rows:
+        alike.setdefault(row.entries[k].ours, []).append(label(row))
+    means = (f"{ours.mean:#.3g}".rstrip(".") for ours in alike)
+    return ", ".join(f"{' = '.join(n)} ({m})" for n, m in zip(alike.values(), means, strict=True))
 
 
 def number(entry: Entry) -> str:

@@ -14,7 +14,7 @@ from nsgf.config.preset import Preset
 from nsgf.config.published import published_of
 from nsgf.engine.dag import Outline, jobs
 from nsgf.layout import Layout, paper_file
-from nsgf.ops.page.arrange import Column, Grid, Row, grids, sentences
+from nsgf.ops.page.arrange import Column, Grid, Row, disagreements, grids, sentences
 from nsgf.ops.text import duration
 from nsgf.ops.timing import timing
 from nsgf.registry import DATASETS
@@ -88,7 +88,11 @@ class StudyTable:
             said = self.long[self.long["verdict"] != ""]
             about = said[["data", "verdict", "exact less GeomLoss"]].itertuples(index=False)
             return [f"{data}: {verdict} ({change})." for data, verdict, change in about]
-        return sentences(self.grids[0], self.label, place) if self.grids else []
+        if not self.grids:
+            return []
+        first, *others = self.grids
+        found = sentences(first, self.label, place)
+        return found + [s for g in others for s in disagreements(first, g, self.label, place)]
 
     def label(self, row: Row) -> str:
         """A row's name, with what varies."""

@@ -9,7 +9,7 @@ from nsgf.artifact import read_json
 from nsgf.config.published import Band, Published
 from nsgf.metrics.interval import Interval
 from nsgf.registry import METHODS
-from nsgf.report.finding import INCONCLUSIVE, Finding, finding, interval_of_row, not_run
+from nsgf.report.finding import INCONCLUSIVE, Finding, at_scale, finding, interval_of_row, not_run
 from nsgf.report.verdict import claim, separated
 
 NEURAL_FLOWS = ("jko-flow", "ept", "dggf")
@@ -58,6 +58,7 @@ def handover(costs: Sequence[Mapping], reduced: bool, published: Published) -> F
         f" mean NFE {nfe:.1f}{'; reduced run: no verdict' if reduced else ''}"
     )
     near = "reproduced" if time >= 0.5 else "not_reproduced"
+    evidence += at_scale(reduced)
     return finding(3, published, INCONCLUSIVE if reduced else near, evidence)
 
 
@@ -94,6 +95,7 @@ def training_cost(seconds: Mapping[str, float], reduced: bool, published: Publis
     ratio = total / seconds["straight"]
     listed = ", ".join(f"{name} {seconds[name]:.0f} s" for name in parts)
     evidence = f"NSGF++ / FM = {ratio:.2f} ({listed}; FM is the straight network alone)"
+    evidence += at_scale(reduced)
     return finding(5, published, _within(band, ratio, reduced), evidence)
 
 
@@ -107,7 +109,7 @@ def predictor_time(
     minutes = seconds["phase"] / iterations * band.iterations / 60
     evidence = (
         f"{seconds['phase']:.0f} s for {iterations} iterations here, {minutes:.0f} minutes for"
-        f" {band.iterations:,} at that speed"
+        f" {band.iterations:,} at that speed{at_scale(reduced)}"
     )
     return finding(6, published, _within(band, minutes, reduced), evidence)
 

@@ -17,6 +17,7 @@ FEW = 10  # evaluations a sample of which claim 1 speaks
 ODE_METHODS = ("fm", "ot_cfm", "si", "2-rf", "3-rf")
 FLOW_METHODS = ("jko-flow", "ept")
 METRICS = ("sw2_debiased", "w2")  # the first that was measured decides
+VOTES = {"lower": "lower", "higher": "higher", "inconclusive": "not told apart"}
 WORDS = {"sw2_debiased": "debiased sliced W2^2", "w2": "exact W2"}
 
 
@@ -75,11 +76,11 @@ def _words(metric: str, places: Sequence, compared: Sequence, missing, published
     said: dict[str, list[str]] = {}
     for (dataset, method), one in zip(places, compared, strict=True):
         mean, half = one.interval.mean, (one.interval.high - one.interval.low) / 2
-        what = f"{labels[method]} {mean:+.2g} +- {half:.1g} ({one.vote}, p {one.p:.2g})"
+        what = f"{labels[method]} {mean:+.2g} ± {half:.1g} ({VOTES[one.vote]}, p {one.p:.2g})"
         said.setdefault(dataset, []).append(what)
     head = (
-        f"{WORDS[metric]} at {FEW} steps, NSGF less the other, paired by training seed,"
-        f" {len(compared)} comparisons (Holm)"
+        f"{WORDS[metric]} at {FEW} steps, NSGF less the other, paired by training seed; ± of each"
+        f" alone, p adjusted for {len(compared)} comparisons (Holm)"
     )
     tail = f"not run: {', '.join(published.methods[m] for m in missing)}" if missing else ""
     parts = [f"{dataset}: {', '.join(words)}" for dataset, words in said.items()]

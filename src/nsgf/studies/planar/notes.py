@@ -18,5 +18,6 @@ def notes(settings, dataset: str, measured: Sequence[Mapping], reference: Mappin
     found = [body["sampler_floor"] for body in reference["sets"].values()]
     yield (
         f"{spec.label}: W2 between two batches of the reference sampler itself is"
-        f" {sum(found) / len(found):.3f} on average."
+        f" {sum(found) / len(found):.3f} on average; it may space points more evenly than"
+        " independent draws, which the floor is of."
     )
