@@ -23,6 +23,8 @@ DATA = "data/processed"
 INCEPTION = f"{DATA}/inception.json"
 PAPERS = "config/published"  # printed numbers, a file a paper
 PUBLICATIONS = "results/published"  # committed copies of small results
+# Behind a study's name: tables beside its own, which rest on the same numbers, or on probes.
+BESIDES = ("print", "paired", "probe")
 # What follows a set of samples' name where several jobs share it.
 PART, FEATURES = ".part{shard}", ".features{shard}.npz"
 
@@ -40,6 +42,11 @@ def paper_file(paper: str) -> str:
 def folder_of(path: str) -> str:
     """What all seeds of a pool, network, set or table of metrics share: their folder or name."""
     return path.split("/")[4].removesuffix(".json")
+
+
+def is_beside(table: str) -> bool:
+    """Whether a table, by its name, is one beside a study's own."""
+    return table.rpartition("-")[2] in BESIDES
 
 
 @dataclass(frozen=True)

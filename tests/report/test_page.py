@@ -18,15 +18,16 @@ from nsgf import cli
 from nsgf.config.base import load, parse
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
+from nsgf.layout import is_beside
 from nsgf.ops.page.arrange import disagreements, grids, number, sentences
-from nsgf.ops.page.contents import BESIDES, Contents, place
+from nsgf.ops.page.contents import Contents, place
 from nsgf.ops.page.run import summary, write
 from nsgf.ops.show import text
 from nsgf.report.tables import COLUMNS, ONE_TRAINING
 from tests.foreign import foreign
 
 ALL = sorted(Path("results/published").glob("*/tables/table*.csv"))
-PUBLISHED = [file for file in ALL if file.stem.rpartition("-")[2] not in BESIDES]
+PUBLISHED = [file for file in ALL if not is_beside(file.stem)]
 DAMAGE = {  # file of a run: what it may hold
     "tables/table1.md": (b"\xff\xfe", None),
     "tables/table1.csv.prov.json": (b"[", b"[1]", b"{}, {}"),

@@ -33,8 +33,8 @@ def found(tmp_path, monkeypatch):
 
 
 def test_noise_that_both_share_falls_out(found):
-    assert found["first"].unique().tolist() == ["nsgf,flow.steps=3"]
-    assert found["second"].unique().tolist() == ["ot_cfm,nfe=10"]
+    assert found["cell"].unique().tolist() == ["nsgf,flow.steps=3"]
+    assert found["against"].unique().tolist() == ["ot_cfm,nfe=10"]
     moons, scurve = found.to_dict("records")
     assert moons["difference"] == pytest.approx(-0.485)
     assert moons["vote"] == "lower"
@@ -45,7 +45,7 @@ def test_noise_that_both_share_falls_out(found):
 
 def test_people_read_it_in_words(found):
     shown = display(found)
-    assert shown["in words"].tolist() == ["first is nearer", "not told apart"]
+    assert shown["in words"].tolist() == ["nearer", "not told apart"]
     assert shown["data"].tolist() == ["moons", "s-curve"]
     assert "metric" not in main(shown)
     pair = "nsgf,flow.steps=3 against ot_cfm,nfe=10"

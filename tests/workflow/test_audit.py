@@ -229,7 +229,7 @@ def test_a_clean_run_is_sound(inside):
     Path("audit.json").unlink()
     assert told["sound"]
     assert {"table-table1", "table-table3", "claims", "table-targets"} < set(told["repeated"])
-    assert len(told["repeated"]) == 6
+    assert len(told["repeated"]) == 7
     (number,) = [n for n in told["numbers"] if n["number"] == "nsgf moons 10 w2"]
     lengths = {k: len(v) for k, v in number["chain"].items()}
     assert (lengths["metrics"], lengths["models"]) == (1, 2)
@@ -260,10 +260,11 @@ def test_every_number_of_every_table_has_a_chain(inside):
     run, _ = subject.of_results(Commit(), "small")
     inputs = {path: list(file.body["inputs"]) for path, file in run.files.items()}
     found = list(chain.numbers("small", Path("results/small"), inputs))
-    rows = sum(
-        pd.read_csv(p)["mean"].notna().sum() for p in Path("results/small/tables").glob("*.csv")
-    )
-    assert len(found) == rows + 6
+    tables = {p.stem: pd.read_csv(p) for p in Path("results/small/tables").glob("*.csv")}
+    measured = {name: "tau" if name.endswith("-print") else "mean" for name in tables}
+    rows = sum(table[measured[name]].notna().sum() for name, table in tables.items())
+    fits = [t["scale"].notna().sum() for name, t in tables.items() if name.endswith("-print")]
+    assert len(found) == rows + sum(fits) + 6
     assert all(n.files for n in found)
     (read,) = {n.files for n in found if n.table == "claims"}
     assert {chain.part(p) for p in read} >= {"tables", "samples", "timings"}
@@ -529,7 +530,7 @@ def test_the_page_for_reviewers_says_what_the_audit_says(inside):
         assert result.returncode == 0, result.stderr
         text = page.read_text()
     assert "**This is the committed run" in text
-    assert "ran 4 jobs again" in text
+    assert "ran 5 jobs again" in text
     assert f"judged by commit | {inside.git('rev-parse', 'HEAD')}" in text
     assert text.count("| inconclusive | inconclusive |") >= 3
 

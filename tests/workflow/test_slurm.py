@@ -29,7 +29,7 @@ EVALUATION = "moons-evaluate-nsgf"
 ENDLESS = "moons-train-straight"
 SIZE = {"samples": 16}
 ASK = 0.5  # seconds between looks at the queue, each of which is a process
-LOCAL = {"table-table1", "claims"}
+LOCAL = {"table-table1", "table-table1-print", "claims"}
 
 
 @pytest.fixture(scope="module")

@@ -27,12 +27,11 @@ from nsgf.config.published import published_of
 from nsgf.engine.dag import jobs
 from nsgf.engine.lineage import recipes
 from nsgf.errors import NsgfError
-from nsgf.layout import PUBLICATIONS, Layout, manifest_path, paper_file
+from nsgf.layout import PUBLICATIONS, Layout, is_beside, manifest_path, paper_file
 from nsgf.ops.audit import tracked
 from nsgf.ops.audit.git import Commit
 from nsgf.ops.audit.subject import sound
 from nsgf.ops.page import arrange, markdown
-from nsgf.ops.page.contents import BESIDES
 from nsgf.registry import METHODS
 from nsgf.report import render, target_tables
 from nsgf.report import tables as tables_module
@@ -123,7 +122,7 @@ def readme_table() -> str:
         labels = {n: m.label for n, m in METHODS.items()} | about.get("labels", {})
         parts.append(f"**{about['title']}** (commit {about['commit'][:10]})\n")
         tables = sorted(folder.glob("table*.csv"))
-        for path in (p for p in tables if p.stem.rpartition("-")[2] not in BESIDES):
+        for path in (p for p in tables if not is_beside(p.stem)):
             long = f"[intervals, seeds, protocols, verdicts]({path.with_suffix('.md')})"
             for grid in (g for g in arrange.grids(pd.read_csv(path)) if g.metric in SHOWN):
                 parts.append(f"{SHOWN[grid.metric]}; {long}:\n")

@@ -1,7 +1,8 @@
 """The table of a study's paired comparisons: cells that share starting points and test points.
 
-A row for each pair and data set: the difference of a metric by training seed, first less second,
-with its interval; p values and votes are Holm's over all rows of a metric (`nsgf.report.paired`).
+A row for each pair and data set: the difference of a metric by training seed, the cell's less the
+other's, with its interval; p values and votes are Holm's over all rows of a metric
+(`nsgf.report.paired`).
 """
 
 from collections.abc import Sequence
@@ -16,11 +17,9 @@ from nsgf.report.paired import by_seed, paired
 from nsgf.report.render import Page
 
 METRICS = ("sw2_debiased", "w2")
-COLUMNS = ["first", "second", "dataset", "metric", "n_seeds", "difference", "low", "high", "p"]
+COLUMNS = ["cell", "against", "dataset", "metric", "n_seeds", "difference", "low", "high", "p"]
 COLUMNS += ["vote"]
-WORDS = {"lower": "first is nearer", "higher": "second is nearer", "inconclusive": "not told apart"}
-
-PLACES = {"lower": "nearer", "higher": "farther", "inconclusive": "not told apart"}
+WORDS = {"lower": "nearer", "higher": "farther", "inconclusive": "not told apart"}
 
 
 def page(settings: TableStage, inputs) -> Page:
@@ -30,8 +29,9 @@ def page(settings: TableStage, inputs) -> Page:
     count = len(found) // max(found["metric"].nunique(), 1)
     notes = [
         *settings.reduced,
-        "Difference: first less second, by training seed, over the same starting points and test"
-        f" points; p: Student's t, two-sided, Holm's over the {count} comparisons of a metric.",
+        "Difference: the cell's less the other's, by training seed, over the same starting points"
+        f" and test points; p: Student's t, two-sided, Holm's over the {count} comparisons of a"
+        " metric.",
         "sw2_debiased: debiased sliced W2 squared of all samples; near 0 for the target itself.",
     ]
     name = settings.name.removesuffix("-paired").replace("table", "Table ")
@@ -63,11 +63,11 @@ def display(found: pd.DataFrame) -> pd.DataFrame:
     ends = zip(found["difference"], found["low"], found["high"], strict=True)
     return pd.DataFrame(
         {
-            "first": found["first"],
-            "second": found["second"],
+            "cell": found["cell"],
+            "against": found["against"],
             "data": [DATASETS[d].label for d in found["dataset"]],
             "metric": found["metric"],
-            "first less second": [_shown(*e) for e in ends],
+            "difference": [_shown(*e) for e in ends],
             "p (Holm)": [f"{p:.2g}" for p in found["p"]],
             "in words": found["vote"].map(WORDS),
             "seeds": [f"{n:d}" for n in found["n_seeds"]],
@@ -79,9 +79,9 @@ def said(found: pd.DataFrame) -> list[str]:
     """Each pair on all data sets, by the metric that decides, in a sentence."""
     first = found[found["metric"] == found["metric"].iloc[0]] if len(found) else found
     sentences = []
-    for (one, other), rows in first.groupby(["first", "second"], sort=False):
+    for (one, other), rows in first.groupby(["cell", "against"], sort=False):
         places = {vote: group["dataset"].map(_label) for vote, group in rows.groupby("vote")}
-        parts = [f"{PLACES[w]} on {', '.join(places[w])}" for w in PLACES if w in places]
+        parts = [f"{WORDS[w]} on {', '.join(places[w])}" for w in WORDS if w in places]
         sentences.append(f"{one} against {other}: {'; '.join(parts)}.")
     return sentences
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nsgf.layout import is_beside
 from nsgf.ops.audit.chain import ABOUT
 from nsgf.ops.audit.record import Record, legible
 from nsgf.ops.audit.tolerance import RELATIVE, absolute
@@ -43,7 +44,7 @@ class Cell:
 
 
 def cells(record: Record, root: Path) -> list[Cell]:
-    """Every cell that the record's tables have a number of ours in.
+    """Every cell that the record's tables have a number of ours in, but for tables beside them.
 
     Args:
         record: whose published tables are read from the commit.
@@ -53,7 +54,8 @@ def cells(record: Record, root: Path) -> list[Cell]:
         NsgfError: a table is damaged in the commit.
     """
     names = sorted(p for p in record.files if p.startswith("tables/") and p.endswith(".csv"))
-    return [cell for name in names for cell in _of_table(record, root, name)]
+    own = [name for name in names if not is_beside(Path(name).stem)]
+    return [cell for name in own for cell in _of_table(record, root, name)]
 
 
 def _of_table(record: Record, root: Path, name: str) -> Iterator[Cell]:

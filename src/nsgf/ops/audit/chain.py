@@ -11,8 +11,10 @@ from nsgf.registry import METHODS
 # The parts of a chain, in the direction of the data.
 LINKS = ("data", "pools", "models", "samples", "metrics", "timings", "tables")
 # Columns that say what a row is about, and those that hold numbers of ours, of all tables.
-ABOUT = ("method", "dataset", "solver", "scaling", "nfe", "metric")
+ABOUT = ("method", "cell", "against", "what", "dataset", "solver", "scaling", "blur", "step", "n")
+ABOUT += ("sweeps", "nfe", "metric")
 MEASURED = ("first", "mean", "largest", "ci_low", "ci_high", "floor", "w2", "change")
+MEASURED += ("scale", "factor", "tau", "difference", "bias_squared", "variance")
 Inputs = Mapping[str, Sequence[str]]  # recorded inputs of artefacts, by the run's own paths
 
 
@@ -78,11 +80,17 @@ def _rows(path: Path) -> list[dict]:
 def _files_of(row: Mapping, read: Sequence[str]) -> tuple[str, ...]:
     """The metrics of a table's cell; of a cell that another study has named, those of its data.
 
-    Errors of a data set's targets, with the networks' metrics where their row has a W2.
+    Errors of a data set's targets, with the networks' metrics where their row has a W2. Of a pair
+    both cells; of what holds a table or a probe as a whole, all that was read of the data set.
     """
     mine = tuple(p for p in read if p.split("/")[2:4] == ["metrics", row["dataset"]])
     if "solver" in row:
         return tuple(p for p in mine if row["w2"] or p.endswith("/targets.json"))
+    if "against" in row:
+        names = (row["cell"], row["against"])
+        return tuple(p for p in mine if p.split("/")[4].removesuffix(".json") in names) or mine
+    if "method" not in row:
+        return mine or tuple(read)
     return tuple(p for p in mine if _is_of(p.split("/")[4].removesuffix(".json"), row)) or mine
 
 
