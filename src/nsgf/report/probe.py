@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from nsgf.artifact import read_json
 from nsgf.config.figure import Figure, FigureStage
@@ -89,6 +89,8 @@ def _scaled(axes: Axes, places: Sequence, x: str, y: str) -> None:
     axes.set(xscale="log", yscale="log")
     axes.minorticks_off()
     axes.set_xticks(values, [f"{v:g}" for v in values])
+    axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 3)))
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(x, fontsize=SMALL, labelpad=2)
     axes.set_ylabel(y, fontsize=SMALL, labelpad=2)
