@@ -140,7 +140,8 @@ def half_written(checkout: Checkout) -> list[Path]:
 
 
 def test_results_equal_the_local_run_byte_for_byte(disturbed, undisturbed):
-    here, there = undisturbed.artefacts(), disturbed[0].artefacts()
+    # Without provenance: what was cancelled half-way says where it went on.
+    here, there = (c.artefacts(provenance=False) for c in (undisturbed, disturbed[0]))
     kinds = {name.split("/")[0] for name in here}
     assert kinds >= {"pools", "models", "samples", "metrics", "tables"}
     assert sorted(here) == sorted(there)
