@@ -191,6 +191,13 @@ class Contents:
             return [row | {"word": WORDS.get(row["verdict"], row["verdict"])} for row in rows]
 
     @property
+    def sources(self) -> list[str]:
+        """The papers whose printed numbers are here."""
+        papers = dict.fromkeys(s.paper for s in self.preset.studies.values() if s.paper)
+        files = [Path(paper_file(paper)) for paper in papers]
+        return [published_of(file).source for file in files if file.is_file()]
+
+    @property
     def counted(self) -> str:
         """How many claims have each verdict, in words."""
         words = [claim["word"] for claim in self.claims]
