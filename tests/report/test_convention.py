@@ -36,8 +36,11 @@ def test_the_fit_finds_the_square_and_its_scale():
     assert square["factor"].tolist() == pytest.approx([1.0] * 3)
     assert square["cells"].tolist() == [5, 5, 10]
     assert found.loc[("w2", "all"), "factor"] > 1.2
-    (sentence,) = said(found.reset_index())
-    assert sentence.startswith("If print is W2 squared: samplers 0.8 times ours fit best, which")
+    head, square, *_ = said(found.reset_index())
+    assert head == "Print is ours, read as W2 squared, within a factor of 1.25."
+    assert square.startswith("Read as W2 squared: data 0.8 times as large as ours fit best;")
+    other = said(fits(table(lambda w2: 1 / w2)))
+    assert other[0].startswith("No scale of samplers makes print ours: a factor of ")
     assert len(main(display(with_ranks(found.reset_index())))) == 2
 
 

@@ -29,6 +29,7 @@ from nsgf.report.render import Page
 
 POWER = {"w2": 1, "w2_squared": 2, "geomloss": 2}  # of a sampler's scale
 ALL = "all"
+CLOSE = 1.25  # factor within which print is said to be ours
 WORDS = {"w2": "W2", "w2_squared": "W2 squared", "geomloss": "GeomLoss's number"}
 FEWEST = 5  # methods of a column whose ranks have an interval
 FIT = ["metric", "dataset", "cells", "scale", "factor", "floor_scale", "below_floor"]
@@ -123,15 +124,21 @@ def _network(method: str) -> str:
 
 
 def said(whole: pd.DataFrame) -> list[str]:
-    """What each metric leaves with one scale for all data sets, in a sentence."""
+    """Whether one scale of samplers makes print ours, and what each metric leaves, in sentences."""
     fitted = whole[(whole["dataset"] == ALL) & whole["factor"].notna()].sort_values("factor")
-    words = [
-        f"{WORDS[m.metric]}: samplers {m.scale:.2g} times ours fit best, which leaves cells off by"
-        f" a factor of {m.factor:.3g}, {m.below_floor:.0f} of {m.cells:.0f} under the rescaled"
-        " floor"
+    if fitted.empty:
+        return []
+    least = fitted.iloc[0]
+    head = f"No scale of samplers makes print ours: a factor of {least.factor:.3g} is left or more."
+    if least.factor <= CLOSE:
+        head = f"Print is ours, read as {WORDS[least.metric]}, within a factor of {CLOSE:g}."
+    each = [
+        f"Read as {WORDS[m.metric]}: data {m.scale:.2g} times as large as ours fit best; cells are"
+        f" then off by a factor of {m.factor:.3g}, and {m.below_floor:.0f} of {m.cells:.0f} printed"
+        " values lie under the floor."
         for m in fitted.itertuples()
     ]
-    return [f"If print is {'; if '.join(words)}."] if words else []
+    return [head, *each]
 
 
 def display(whole: pd.DataFrame) -> pd.DataFrame:
