@@ -1,11 +1,12 @@
 """Error against time: a curve for each solver over its efforts, a panel for each case."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
 import seaborn
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -15,7 +16,9 @@ from nsgf.ops.bench.measure import Measurement
 from nsgf.ops.bench.solvers import SOLVERS
 from nsgf.report.style import DPI, FONT, GREY, SMALL, look
 
-PANEL, HEIGHT = 3.6, 3.5  # inches
+PANEL, HEIGHT = 4.4, 4.2  # inches
+COLUMNS = 2  # of the legend, for each panel
+LARGE = "in brackets what the numbers are; large: the table's effort"
 MARKERS = "os^Dvp*hXP"
 APART = 0.1  # decades between two labelled points of a curve
 
@@ -34,9 +37,18 @@ def draw(path: Path, curves: Sequence[Sequence[Measurement]], machine: str) -> N
     for axes, measured in zip(panels, curves, strict=True):
         _panel(axes, measured)
     panels[0].set_ylabel("largest relative error along the flow")
+    shown = {word: mark for axes in panels for mark, word in _marks(axes)}
+    columns = min(len(shown), COLUMNS * len(panels))
+    place = {"loc": "outside lower center", "ncols": columns, "frameon": False}
+    legend = figure.legend(shown.values(), shown.keys(), fontsize=SMALL, title=LARGE, **place)
+    legend.get_title().set_fontsize(SMALL)
     figure.suptitle(f"Sinkhorn velocities, {machine}", fontsize=FONT)
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=DPI[path.suffix[1:]])
+
+
+def _marks(axes: Axes) -> Iterator[tuple[Artist, str]]:
+    return zip(*axes.get_legend_handles_labels(), strict=True)
 
 
 def _panel(axes: Axes, measured: Sequence[Measurement]) -> None:
@@ -47,8 +59,6 @@ def _panel(axes: Axes, measured: Sequence[Measurement]) -> None:
     axes.margins(0.12)
     axes.grid(which="major", color="#e6e6e6", linewidth=0.5)
     axes.tick_params(which="both", length=2, width=0.5, color=GREY, left=True, bottom=True)
-    legend = axes.legend(fontsize=SMALL, frameon=False, title="large: the table's effort")
-    legend.get_title().set_fontsize(SMALL)
 
 
 def _curve(axes: Axes, name: str, points: Sequence[Measurement]) -> None:
