@@ -142,7 +142,7 @@ def test_another_metric_that_says_otherwise_is_told():
     other = one(row("fm", "moons", 4.0, 0.5) | named, row("nsgf", "moons", 3.0, 0.5) | named)
     same = one(row("fm", "moons", 3.0, 0.5) | named, row("nsgf", "moons", 4.0, 0.5) | named)
     (said,) = disagreements(first, other, lambda r: r.method.upper(), place)
-    assert said == "moons, 10 steps, by geomloss otherwise: NSGF is best, 3.00 ± 0.50."
+    assert said == "moons, 10 steps, by geomloss: NSGF comes first, 3.00 ± 0.50."
     assert disagreements(first, same, lambda r: r.method.upper(), place) == []
 
 

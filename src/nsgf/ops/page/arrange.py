@@ -184,7 +184,8 @@ def sentences(grid: Grid, label: Callable[[Row], str], place: Callable[[Column],
 def disagreements(
     first: Grid, other: Grid, label: Callable[[Row], str], place: Callable[[Column], str]
 ) -> list[str]:
-    """Columns in which another metric has another method at its head, in a sentence each."""
+    """Columns in which another metric puts another method first, in a sentence each; whether they
+    can be told apart it does not say."""
     said = []
     for column in (c for c in first.columns if c in other.columns):
         heads = []
@@ -195,8 +196,8 @@ def disagreements(
             heads.append((ranked[0], k, len(ranked)) if ranked else None)
         one, two = heads
         if one and two and two[2] > 1 and label(one[0]) != label(two[0]):
-            words = f"{label(two[0])} is best, {number(two[0].entries[two[1]])}"
-            said.append(f"{place(column)}, by {other.metric} otherwise: {words}.")
+            words = f"{label(two[0])} comes first, {number(two[0].entries[two[1]])}"
+            said.append(f"{place(column)}, by {other.metric}: {words}.")
     return said
 
 

@@ -71,8 +71,8 @@ def work_of(job: Job, preset: Preset) -> Work:
         return Work(job.stage, amounts, disk=disk, known=known)
     # Exact transport is the host's work, wherever its job runs.
     hosted = job.stage == "build-pool" and job.settings.flow.backend == "exact"
-    on_gpu = job.resources.gpu and study.compute.device != "cpu" and not hosted
-    device = "cuda" if on_gpu else "cpu"
+    asks = job.resources.gpu and study.compute.device != "cpu"
+    device = "cuda" if asks and not hosted else "cpu"
     data = DATASETS[job.units[0]["dataset"]]
     parts = [MODELS[job.stage](job.settings, study, unit, data) for unit in job.units]
     slower = reference()["precision"][study.compute.precision] if device == "cuda" else 1
