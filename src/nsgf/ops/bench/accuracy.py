@@ -103,7 +103,7 @@ def _tried(x: Tensor, y: Tensor, blur: float) -> Velocity | None:
 
 
 def _timed(work: Callable) -> tuple[float, object]:
-    """CPU seconds, the less of two: what a first call loads, or another process costs, is in one."""
+    """CPU seconds, the less of two: a first call loads, and others work on the machine."""
     taken = []
     for _ in range(2):
         began = time.process_time()
