@@ -118,6 +118,7 @@ ORDER = [
     "data",
     "ot",
     "flows",
+    "jko",
     "nets",
     "metrics",
     "report",

@@ -23,7 +23,7 @@ from nsgf.artifact import write_json
 from nsgf.config.base import read_yaml
 from nsgf.config.find import preset_file
 from nsgf.engine.dag import jobs, targets
-from nsgf.engine.lineage import needed
+from nsgf.engine.lineage import needed, unfinished
 from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
 from nsgf.ops import timeline
@@ -57,7 +57,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="quick", help="quick, cpu, paper, or a file")
-    parser.add_argument("--only", default=None, help="one study, such as table1")
+    parser.add_argument("--only", default=None, help="a study, such as table1 or table1/moons")
     parser.add_argument("--cores", default=str(os.cpu_count()), help="jobs at a time, if local")
     parser.add_argument("--profile", default="default", help="where jobs run: default, slurm, ...")
     parser.add_argument("-n", "--dry-run", action="store_true", help="say what would run")
@@ -71,25 +71,24 @@ class Request:
     """What is to be reproduced.
 
     Attributes:
-        file, preset: the preset, named by its name or file.
-        only: a study of it, None for all.
+        file, preset: the preset, named by its name or file, or a part of it.
         complete: whether pools and the like, which no archive kept, are built again too.
         settings: all of that, as the workflow is told.
         log, technical, page: Snakemake's log, its own report, and ours.
 
     Raises:
-        NsgfError: there is no such preset, or as `ready`.
+        NsgfError: there is no such preset, or no such part of it, or as `ready`.
     """
 
     def __init__(self, preset: str, only: str | None, complete: bool):
-        self.file, self.only, self.complete = preset_file(preset), only, complete
-        self.preset = ready(self.file)
+        self.file, self.complete = preset_file(preset), complete
+        self.preset = ready(self.file).part(only)
         name = self.preset.name
         self.settings = ["--config", f"preset={name}", f"preset_file={self.file}"]
         self.settings += [f"only={only}"] if only else []
         self.settings += ["complete=1"] if complete else []
         self.log = Path(f"logs/{name}/snakemake.log")
-        part = f"-{only}" if only else ""
+        part = self.preset.publication.removeprefix(name)
         self.technical = Path(f"results/{name}/technical{part}.html")
         self.page = Path(f"results/{name}/report{part}.html")
 
@@ -98,18 +97,17 @@ def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
     """Run everything that is asked for, then report; the exit code is Snakemake's.
 
     Raises:
-        NsgfError: there is no such study, another run is under way in this folder, or files are
-            damaged.
+        NsgfError: another run is under way in this folder, or files are damaged.
     """
-    wanted, begun = targets(request.preset, request.only), time.time()
+    wanted, begun = targets(request.preset), time.time()
     words = [*where.words(dry_run), *request.settings]
     with only_run():
         if dry_run:
             return snakemake_run.dry_run(words)
         every = jobs(request.preset)
-        asked = needed(every, targets(request.preset, request.only, request.complete))
+        asked = needed(every, targets(request.preset, request.complete))
         refuse_damaged(asked)
-        left = {job.name for job in asked if not all(Path(p).exists() for p in job.kept)}
+        left = {job.name for job in unfinished(every, targets(request.preset, request.complete))}
         if left and not where.slurm:
             planned = any_forecast(request.preset, local=True)  # where one sees what it measures
             soon = [job for job in planned if job.job.name in left]
@@ -126,9 +124,9 @@ def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
         cost["jobs_s"] = round(sum(t.seconds for t in taken if t and t.end >= begun), 1)
         if ended.done:
             write_json(Path(f"results/{request.preset.name}/timings/run.json"), cost)
-            timeline.run(request.file)
+            timeline.draw(request.preset)
         made = snakemake_run.report(request.technical, wanted, request.settings, request.log)
-        if request.complete and not request.only:
+        if request.complete and request.preset.only is None:
             _make_outputs(request.preset.name)
     _tell(request, ended.done, made, cost)
     return 0
@@ -171,15 +169,15 @@ def _tell(request: Request, done: int, reported: bool, cost: dict) -> None:
     from nsgf.ops.page.contents import Contents
 
     line = None
-    if request.only is None and not request.preset.data:  # nobody else has such data
+    if not request.preset.data:  # nobody else has such data
         from nsgf.ops.audit.run import glance
 
         line = glance(request.preset, request.file)
     if done or reported or not request.page.exists():
-        contents = Contents(request.preset, request.page.parent, request.only)
+        contents = Contents(request.preset, request.page.parent)
         page.write(request.page, contents, line)
         print(f"\n{page.summary(contents)}\n")
-    for study in request.preset.studies if request.only is None else [request.only]:
+    for study in request.preset.running:
         print(f"  {study}  results/{name}/tables/{study}.md")
     print(f"  report  {request.page}")
     if line:

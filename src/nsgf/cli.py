@@ -24,10 +24,29 @@ def _preset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", required=True, help="a name in config/, or a YAML or JSON file")
 
 
+def _part(parser: argparse.ArgumentParser) -> None:
+    _preset(parser)
+    _only(parser)
+
+
+def _publish(parser: argparse.ArgumentParser) -> None:
+    _part(parser)
+    parser.add_argument(
+        "--measured", action="store_true", help="keep what an unfinished run has measured"
+    )
+
+
+def _only(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--only", help="a study of it, as table1, or some of its sets: table1/moons"
+    )
+
+
 def _named(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "preset", nargs="?", default="quick", help="a name in config/, or a file (default: quick)"
     )
+    _only(parser)
 
 
 def _make(parser: argparse.ArgumentParser) -> None:
@@ -73,8 +92,9 @@ def _audit(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="?",
         default=Path("results/quick"),
-        help="results/<preset> or results/published/<preset> (default: results/quick)",
+        help="results/<preset> or a folder in results/published (default: results/quick)",
     )
+    _only(parser)
     parser.add_argument("--commit", default="HEAD", help="what is trusted (default: HEAD)")
     parser.add_argument(
         "--recompute", type=int, default=0, metavar="N", help="run N cheap jobs again, at random"
@@ -87,7 +107,7 @@ def _audit(parser: argparse.ArgumentParser) -> None:
 
 
 def _plan(parser: argparse.ArgumentParser) -> None:
-    _preset(parser)
+    _part(parser)
     parser.add_argument("--profile", help="of the run, such as slurm (default: this machine)")
     parser.add_argument("--cores", type=int, help="jobs at a time (default: all cores)")
     parser.add_argument("--gpu", help="kind of GPU, such as h100 (default: the reference's)")
@@ -127,7 +147,7 @@ def _new(parser: argparse.ArgumentParser) -> None:
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
-        choices=("sinkhorn", "accuracy", "random", "train", "power"),
+        choices=("sinkhorn", "sliced", "accuracy", "random", "train", "power"),
         help="what to measure",
     )
     parser.add_argument("--json", type=Path, help="where to write the rows")
@@ -157,7 +177,8 @@ COMMANDS: dict[str, tuple[str, str, Setup]] = {
         _check_dataset,
     ),
     "timeline": ("nsgf.ops.timeline", "when each job of a run ran", _preset),
-    "publish": ("nsgf.ops.publish", "copy small results to results/published", _preset),
+    "publish": ("nsgf.ops.publish", "copy small results to results/published", _publish),
+    "restore": ("nsgf.ops.restore", "go on from what is published, without what it took", _part),
     "crate": ("nsgf.ops.crate.run", "export a finished run as an RO-Crate", _crate),
     "badge": ("nsgf.ops.badge", "write the page that reviewers of an artefact ask for", _preset),
     "bench": ("nsgf.ops.bench.run", "measure ours and others side by side", _bench),

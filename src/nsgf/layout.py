@@ -1,6 +1,7 @@
 """Where a preset's files lie. The only home of the results layout.
 
 results/<preset>/config/preset.json              the preset that the run has read
+results/<preset>/config/restored.json            that what lies behind published files is not here
 results/<preset>/pools/<dataset>/<pool>/seed<s>/shard<k>/
 results/<preset>/models/<dataset>/<network>/seed<s>.safetensors
 results/<preset>/samples/<dataset>/<cell>/seed<s>-<k>.npy
@@ -29,9 +30,9 @@ BESIDES = ("print", "paired", "probe")
 PART, FEATURES = ".part{shard}", ".features{shard}.npz"
 
 
-def manifest_path(preset: str) -> str:
+def manifest_path(publication: str) -> str:
     """What is committed of a published run, with digests of all its artefacts."""
-    return f"{PUBLICATIONS}/{preset}/MANIFEST.json"
+    return f"{PUBLICATIONS}/{publication}/MANIFEST.json"
 
 
 def paper_file(paper: str) -> str:
@@ -59,6 +60,11 @@ class Layout:
     def preset(self) -> str:
         """The preset that the run has read."""
         return f"{self.root}/config/preset.json"
+
+    @property
+    def restored(self) -> str:
+        """There where `nsgf restore` has put published files."""
+        return f"{self.root}/config/restored.json"
 
     def path(self, *parts: str) -> str:
         """A path or template below the results."""

@@ -319,7 +319,6 @@ def test_the_committed_targets_are_told_in_a_table_and_in_sentences(monkeypatch)
         said = text(Contents(preset, root))
         assert max(map(len, said.splitlines())) <= width
         assert all(head in said for head in heads)
-    assert "targets" not in [s.name for s in Contents(preset, root, "table1").studies]
 
 
 def test_a_page_of_one_study_shows_its_clouds_alone(at):
@@ -327,8 +326,8 @@ def test_a_page_of_one_study_shows_its_clouds_alone(at):
     body["studies"]["other"] = body["studies"]["table1"] | {"datasets": ["8gaussians"]}
     body["figures"] = {}
     preset = parse(body, Preset, "test")
-    assert [c["label"] for c in Contents(preset, at, "table1").clouds()] == ["moons"]
-    assert Contents(preset, at, "other").clouds() == []
+    assert [c["label"] for c in Contents(preset.part("table1"), at).clouds()] == ["moons"]
+    assert Contents(preset.part("other"), at).clouds() == []
 
 
 def test_a_terminal_shows_the_same_numbers_within_its_width(at, monkeypatch):

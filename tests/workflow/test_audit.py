@@ -162,13 +162,18 @@ def tampered(*folders: str):
                 file.write_bytes(body)
 
 
+def of_results() -> subject.Audited:
+    """The small run by this commit."""
+    return subject.of_results(Commit(), load(Path("config/small.yaml"), Preset))
+
+
 def findings() -> list[Finding]:
-    return subject.of_results(Commit(), "small")[1]
+    return of_results()[1]
 
 
 def judged(repeated: Iterable[str] = ()) -> verdict.Verdict:
     """The verdict, with those tasks repeated that would be and that make one of these artefacts."""
-    run, wrong = subject.of_results(Commit(), "small")
+    run, wrong = of_results()
     due = repeat.chosen(run, {f.path for f in wrong}, 0, None)
     work = [t for t in due.tasks if not set(repeated).isdisjoint(t.artefacts)]
     again = repeat.repeat(run, work)
@@ -257,7 +262,7 @@ def test_seconds_that_claims_rest_on_are_held_against_them(inside):
 def test_every_number_of_every_table_has_a_chain(inside):
     import pandas as pd
 
-    run, _ = subject.of_results(Commit(), "small")
+    run, _ = of_results()
     inputs = {path: list(file.body["inputs"]) for path, file in run.files.items()}
     found = list(chain.numbers("small", Path("results/small"), inputs))
     tables = {p.stem: pd.read_csv(p) for p in Path("results/small/tables").glob("*.csv")}
@@ -399,7 +404,7 @@ def test_numbers_that_were_moved_within_the_intervals_are_caught(inside, cell, a
         made = inside.nsgf("make", *wanted, "--preset", "config/small.yaml")
         assert made.returncode == 0, made.stderr
         pose()
-        run, wrong = subject.of_results(Commit(), "small")
+        run, wrong = of_results()
         assert wrong == []
         beside = cells.cells(run.record, run.root)
         assert all(cell.agrees for cell in beside)
@@ -427,7 +432,7 @@ def test_the_recorded_numerics_owe_the_recorded_bytes_and_unknown_ones_do_not(in
     with tampered("results/small"):
         forge(Path(VELOCITY))
         pose(numerics=False)
-        run, wrong = subject.of_results(Commit(), "small")
+        run, wrong = of_results()
         rows = {path: row._replace(numerics=None) for path, row in run.record.artefacts.items()}
         unknown = replace(run, record=replace(run.record, artefacts=rows))
         assert list(checks.by_record(unknown)) == []
@@ -466,7 +471,7 @@ def test_a_network_that_was_made_up_consistently_is_said_to_be_beyond_an_audit(i
 
 
 def test_a_cell_beyond_its_margin_is_said_to_differ(inside):
-    record = subject.of_results(Commit(), "small")[0].record
+    record = of_results()[0].record
     path = Path("results/small/tables/table1.csv")
     with tampered("results/small"):
         row = next(line for line in path.read_text().splitlines() if ",fm,moons,10,w2," in line)
@@ -554,7 +559,7 @@ def test_a_run_is_held_against_the_commit_however_its_preset_is_named(inside, tm
     shutil.copy2("config/small.yaml", other)
     for file in ("config/small.yaml", "config/../config/small.yaml", Path("config/small.yaml")):
         assert glance(str(Path(file).absolute())).startswith("This is the committed run")
-    assert "has no record of preset small" in glance(str(other))
+    assert "has no record of small" in glance(str(other))
 
 
 def merge(clone: Clone, path: str) -> None:
@@ -585,14 +590,14 @@ def test_a_damaged_commit_ends_a_run_with_a_line(inside, tmp_path, monkeypatch, 
 
 
 def test_a_table_that_is_damaged_in_the_commit_is_named(inside):
-    record = subject.of_results(Commit(), "small")[0].record
+    record = of_results()[0].record
     damaged = replace(record, read=lambda path: record.read(path).replace(b",0.", b",o."))
     with pytest.raises(NsgfError, match=r"commit's tables/\w+\.csv cannot be read"):
         cells.cells(damaged, Path("results/small"))
 
 
 def test_neither_a_missing_git_nor_a_failing_disk_fails_a_run(inside, monkeypatch):
-    def fails(commit: Commit, name: str):
+    def fails(commit: Commit, preset: Preset):
         raise OSError(errno.EIO, "Input/output error", "results/small/tables/table1.csv")
 
     with monkeypatch.context() as patch:

@@ -26,10 +26,10 @@ CLUSTER = config.get("cluster") or {}
 
 try:
     GRES = gres_of(CLUSTER, ", ".join(map(str, workflow.configfiles)) or "--config")
-    PRESET = load(PRESET_FILE, Preset)
+    PRESET = load(PRESET_FILE, Preset).part(config.get("only"))
     validate(read_yaml(PRESET_FILE), "../schemas/preset.schema.json", set_default=False)
     JOBS = jobs(PRESET)
-    TARGETS = targets(PRESET, config.get("only"), bool(config.get("complete")))
+    TARGETS = targets(PRESET, bool(config.get("complete")))
     write_snapshot(PRESET)
 except NsgfError as error:
     raise WorkflowError(str(error))

@@ -1,5 +1,7 @@
 """A preset: the whole study at one scale. `quick`, `cpu` and `paper` are the same DAG."""
 
+from collections.abc import Mapping
+
 from pydantic import Field, model_validator
 
 from nsgf.config.base import Model, part
@@ -10,7 +12,7 @@ from nsgf.config.metrics import Judging
 from nsgf.config.study import Name, Study
 from nsgf.errors import NsgfError
 from nsgf.numerics import Mode
-from nsgf.registry import DATASETS, FIGURES, add_cloud
+from nsgf.registry import DATASETS, FIGURES, add_cloud, lookup
 
 SHOWN = {  # by what a kind of figure shows: in words, and whether a data set is such
     "images": ("image sets", lambda spec: spec.is_image),
@@ -36,6 +38,8 @@ class Preset(Model):
     judging: Judging = Judging()
     figures: dict[Name, Figure] = Field(default_factory=dict)
     """By file name: figure3 is Figure 3 of the paper."""
+    only: str | None = None
+    """The part that is run: a study, or `study/set,set` for some of its data sets; None for all."""
 
     @model_validator(mode="before")
     @classmethod
@@ -49,6 +53,40 @@ class Preset(Model):
                 raise ValueError(f"data.{name}: {error.what}; {error.mend}") from error
         return values
 
+    def part(self, only: str | None) -> "Preset":
+        """The same preset, of which `only` is run; all of it where nothing is said.
+
+        Files have the names that they have in the whole.
+
+        Raises:
+            NsgfError: there is no such study, or it has no such data set.
+        """
+        part = self.model_copy(update={"only": only or None})
+        part.running  # noqa: B018
+        return part
+
+    @property
+    def running(self) -> Mapping[str, Study]:
+        """The studies that are run, with the data sets that they are run on.
+
+        Raises:
+            NsgfError: `only` names none.
+        """
+        if self.only is None:
+            return self.studies
+        name, _, sets = self.only.partition("/")
+        study = lookup(self.studies, name, f"study of preset '{self.name}'")
+        known = dict.fromkeys(study.datasets)
+        for dataset in (wanted := [d for d in sets.split(",") if d]):
+            lookup(known, dataset, f"data set of study '{name}' of preset '{self.name}'")
+        chosen = tuple(d for d in known if d in wanted or not wanted)
+        return {name: study.model_copy(update={"datasets": chosen})}
+
+    @property
+    def publication(self) -> str:
+        """What its run is published as: the preset, or a study of it."""
+        return self.name if self.only is None else "-".join([self.name, *self.running])
+
     @property
     def numerics(self) -> Mode:
         """Of what is made from all studies: portable where every one of them is."""
@@ -60,12 +98,19 @@ class Preset(Model):
         own = self.studies.get(study)
         title = self.title if own is None or own.title is None else own.title
         reduced = self.reduced if own is None or own.reduced is None else own.reduced
+        here = self.running.get(study)
+        if own and here and here.datasets != own.datasets:
+            title = f"{title} (so far {', '.join(DATASETS[d].label for d in here.datasets)})"
         return title, reduced
 
     @model_validator(mode="after")
     def _figures_exist(self):
         if "targets" in self.studies:
             raise ValueError("a study cannot be called 'targets': that is another table's name")
+        try:
+            self.running  # noqa: B018
+        except NsgfError as error:
+            raise ValueError(f"only: {error.what}; {error.mend}") from error
         for name, figure in self.figures.items():
             kind = FIGURES[figure.kind]
             taken = (*kind.axes, "metric") if kind.axes else ()

@@ -21,7 +21,7 @@ from nsgf.registry import STAGES, lookup
 
 @dataclass(frozen=True)
 class Outline:
-    """What stages list their tasks from: a preset, its layout and its branches."""
+    """What stages list their tasks from: a preset, its layout and the branches that are run."""
 
     preset: Preset
 
@@ -31,7 +31,8 @@ class Outline:
 
     @cached_property
     def branches(self) -> list[Branch]:
-        return branches(self.preset)
+        every, running = branches(self.preset), self.preset.running
+        return [b for b in every if b.name in running and b.dataset in running[b.name].datasets]
 
     def of(self, study: str) -> list[Branch]:
         """Branches of one study."""
@@ -50,16 +51,9 @@ def jobs(preset: Preset) -> list[Job]:
     return grouped(tasks(preset))
 
 
-def targets(preset: Preset, only: str | None = None, complete: bool = False) -> list[str]:
-    """What a run ends with; `only` names one study, `complete` asks for all that stays.
-
-    Raises:
-        NsgfError: the preset has no study of that name.
-    """
-    if only:
-        lookup(preset.studies, only, f"study of preset '{preset.name}'")
-    last = [j for j in jobs(preset) if complete or j.reported]
-    return [p for j in last if only is None or j.study == only for p in j.kept]
+def targets(preset: Preset, complete: bool = False) -> list[str]:
+    """What a run ends with; `complete` asks for all that stays."""
+    return [p for j in jobs(preset) if complete or j.reported for p in j.kept]
 
 
 def write_snapshot(preset: Preset) -> None:
@@ -79,7 +73,8 @@ def write_snapshot(preset: Preset) -> None:
 
 def snapshot_text(preset: Preset) -> str:
     """A preset as JSON, in its own order: the first of two cells that want a name has it."""
-    return json.dumps(preset.model_dump(mode="json"), indent=1) + "\n"
+    whole = {"only"} if preset.only is None else None
+    return json.dumps(preset.model_dump(mode="json", exclude=whole), indent=1) + "\n"
 
 
 def tasks_of_job(preset: Preset, name: str) -> list[Task]:

@@ -29,6 +29,17 @@ def needed(jobs: Iterable[Job], wanted: Iterable[str]) -> list[Job]:
     return found[::-1]
 
 
+def unfinished(jobs: Iterable[Job], wanted: Iterable[str]) -> list[Job]:
+    """Jobs that must run for the files `wanted` to be there; what lies behind a file that is there
+    need not be."""
+    files, found = set(wanted), []
+    for job in reversed(in_order(jobs)):
+        if not all(Path(p).exists() for p in files.intersection(job.outputs)):
+            files.update(job.inputs)
+            found.append(job)
+    return found[::-1]
+
+
 def recipes(jobs: Sequence[Job]) -> dict[str, str]:
     """Recipe of every artefact and of its provenance.
 

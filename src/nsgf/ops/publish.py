@@ -1,9 +1,10 @@
 """`nsgf publish`: copy the small results of a finished run into results/published, to be committed.
 
-results/published/<preset>/{tables,figures,metrics,timings}/ with every file's provenance, and
-MANIFEST.json: the digest of each file, the commit whose code makes them, and digests, recipes and
-numerics of all artefacts of the run: what `nsgf audit` trusts once it is committed. The table in
-README.md between its two markers is made anew from all that is published: it cannot say anything
+results/published/<preset>/{tables,figures,metrics,timings}/ with every file's provenance and the
+small files that they are made from, and MANIFEST.json: the digest of each file, the commit whose
+code makes them, and digests, recipes and numerics of all artefacts of the run: what `nsgf audit`
+trusts once it is committed. A study that was run alone is published as <preset>-<study>. The table
+in README.md between its two markers is made anew from all that is published: it cannot say anything
 else.
 """
 
@@ -26,10 +27,12 @@ from nsgf.config.preset import Preset
 from nsgf.config.published import published_of
 from nsgf.engine.dag import jobs
 from nsgf.engine.lineage import recipes
+from nsgf.engine.task import with_sidecars
 from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS, Layout, is_beside, manifest_path, paper_file
 from nsgf.ops.audit import tracked
 from nsgf.ops.audit.git import Commit
+from nsgf.ops.audit.record import of_publication
 from nsgf.ops.audit.subject import sound
 from nsgf.ops.page import arrange, markdown
 from nsgf.registry import METHODS
@@ -38,7 +41,7 @@ from nsgf.report import tables as tables_module
 
 FOLDER = Path(PUBLICATIONS)
 MARKERS = ("<!-- published results: begin -->", "<!-- published results: end -->")
-KINDS = ("tables/*", "figures/*", "metrics/**/*.json", "timings/*")
+OF_RUN = ("run.json", "plan.json", "timeline.csv", "timeline.png")
 ASIDE = ("tuning", "sweeps")  # not in README.md
 SHOWN = {  # metrics of README.md
     "w2": "`w2`, exact W2 of 1024 samples",
@@ -49,22 +52,28 @@ SHOWN = {  # metrics of README.md
 }
 HIDDEN = ("velocity error, first step", "largest", "shared by all particles", "length", "problems")
 LARGEST = 2_000_000  # bytes; git holds small files only
+LARGEST_INPUT = 100_000  # of what tables, figures and claims are made from
 
 
-def run(preset: Path) -> None:
-    """Publish what the preset's results hold.
+def run(preset: Path, only: str | None = None, measured: bool = False) -> None:
+    """Publish what the preset's results hold, or those of a part of it.
+
+    Of a run that `nsgf restore` began, what is not here stays as the commit records it. With
+    `measured` the run may be an unfinished one: what has been measured is kept for the next.
 
     Raises:
         NsgfError: there is nothing to publish, the tables were not made by clean commits, an
             artefact is not what its provenance and the DAG say, or the DAG is not this commit's.
     """
-    whole = load(preset, Preset)
-    source, target = Path(Layout(f"results/{whole.name}").root), FOLDER / whole.name
-    found = [p for kind in KINDS for p in sorted(source.glob(kind)) if p.is_file()]
-    files = [p for p in found if p.stat().st_size < LARGEST]
+    whole = load(preset, Preset).part(only)
+    source, target = Path(Layout(f"results/{whole.name}").root), FOLDER / whole.publication
+    files = _files(whole)
     tables = [p for p in files if p.suffix == ".csv" and p.parent.name == "tables"]
-    if not tables:
-        raise NsgfError(f"'{source}' holds no table", f"run: make reproduce PRESET={whole.name}")
+    if not (tables or (measured and any("metrics" in p.parts for p in files))):
+        raise NsgfError(
+            f"'{source}' holds no table",
+            f"run: make reproduce PRESET={whole.name}; --measured publishes an unfinished run",
+        )
     made_by = {read_json(sidecar(p))["commit"] for p in tables}
     if unclean := [c for c in made_by if c is None or "+" in c]:
         raise NsgfError(
@@ -72,7 +81,9 @@ def run(preset: Path) -> None:
             "commit, remove the tables and run make reproduce again",
         )
     # Older commits may have made what a newer one left as it was: all must be what this one makes.
-    judged, here = sound(whole), Commit()
+    here = Commit()
+    known = of_publication(here, whole.publication)
+    judged = sound(whole, known, unfinished=measured)
     if changed := next(tracked.check(here), None):
         raise NsgfError(
             f"'{changed.path}' is not the commit's: nobody else could judge what is published",
@@ -84,21 +95,39 @@ def run(preset: Path) -> None:
         with atomic(target / path.relative_to(source)) as temporary:
             shutil.copyfile(path, temporary)
     digests = {str(p.relative_to(source)): sha256_file(p) for p in files}
-    manifest = {"commit": here.id, "title": whole.title, "files": digests}
+    title, _ = whole.said_of(next(iter(whole.running)) if only else None)
+    manifest = {"preset": whole.name, "only": whole.only, "commit": here.id}
+    manifest |= {"title": title, "files": digests}
     # Of every artefact the digests of its bytes and provenance, its recipe, its numerics by name.
-    made = judged.files.items()
-    named = {p: sha256_json(f.body["numerics"])[:8] for p, f in made if f.body.get("numerics")}
-    manifest["numerics"] = {name: judged.files[p].body["numerics"] for p, name in named.items()}
+    made = [(p, f) for p, f in judged.files.items() if f.sha256]
+    keys = {p: f.body["numerics"] if f.body else known.artefacts[p].numerics for p, f in made}
+    named = {p: sha256_json(key)[:8] for p, key in keys.items() if key}
+    manifest["numerics"] = {name: keys[p] for p, name in named.items()}
     manifest["artefacts"] = {p: [f.sha256, f.provenance, recipe[p], named.get(p)] for p, f in made}
     manifest["labels"] = _labels(whole)
-    write_json(Path(manifest_path(whole.name)), manifest)
+    write_json(Path(manifest_path(whole.publication)), manifest)
     write_readme(Path("README.md"))
+
+
+def _files(preset: Preset) -> list[Path]:
+    """What is published of a run: tables, figures and claims with what they are made from, all that
+    was measured, and times."""
+    layout, every = Layout(f"results/{preset.name}"), jobs(preset)
+    shown = [job for job in every if job.reported]
+    inputs = (p for job in shown for p in with_sidecars(job.inputs))
+    measured = (p for job in every for p in job.outputs if "/metrics/" in p and ".json" in p)
+    times = [layout.timing(job.name) for job in every]
+    times += [layout.path("timings", name) for name in OF_RUN]
+    wanted = dict.fromkeys(inputs, LARGEST_INPUT)
+    wanted |= dict.fromkeys((*measured, *times, *(p for j in shown for p in j.outputs)), LARGEST)
+    own = ((Path(p), most) for p, most in wanted.items() if p.startswith(f"{layout.root}/"))
+    return sorted(p for p, most in own if p.is_file() and p.stat().st_size < most)
 
 
 def _labels(preset: Preset) -> dict[str, str]:
     """Printed names of all rows."""
     found: dict[str, str] = {}
-    for study in preset.studies.values():
+    for study in preset.running.values():
         paper = Path(paper_file(study.paper)) if study.paper else None
         found |= tables_module.labels_of(study, published_of(paper))
     return found
@@ -119,6 +148,8 @@ def readme_table() -> str:
         if manifest.parent.name in ASIDE:
             continue
         about, folder = read_json(manifest), manifest.parent / "tables"
+        if not folder.is_dir():  # of a run that is not finished
+            continue
         labels = {n: m.label for n, m in METHODS.items()} | about.get("labels", {})
         parts.append(f"**{about['title']}** (commit {about['commit'][:10]})\n")
         tables = sorted(folder.glob("table*.csv"))

@@ -14,14 +14,14 @@ from nsgf.ops.page.contents import Contents, StudyTable, place
 from nsgf.ops.text import columns
 
 
-def run(preset: Path) -> None:
+def run(preset: Path, only: str | None = None) -> None:
     """Print verdicts and tables of a run, or of the committed one where there is none here.
 
     Raises:
         NsgfError: there is neither, or a file is damaged.
     """
-    whole = load(preset, Preset)
-    roots = [Path(f"results/{whole.name}"), Path(PUBLICATIONS, whole.name)]
+    whole = load(preset, Preset).part(only)
+    roots = [Path(f"results/{whole.name}"), Path(PUBLICATIONS, whole.publication)]
     root = next((r for r in roots if (r / "tables").is_dir()), None)
     if root is None:
         raise NsgfError(f"there is no run of '{whole.name}'", f"make reproduce PRESET={whole.name}")

@@ -13,7 +13,11 @@ from nsgf.ops.timing import Timing, timing
 
 def run(preset: Path) -> None:
     """Write results/<preset>/timings/timeline.{csv,png} from the benchmark files."""
-    whole = load(preset, Preset)
+    draw(load(preset, Preset))
+
+
+def draw(whole: Preset) -> None:
+    """The same of a preset, or of a part of one."""
     known = [(job, timing(whole.name, job.name)) for job in jobs(whole)]
     ran = sorted(((job, t) for job, t in known if t), key=lambda pair: pair[1].start)
     first = ran[0][1].start if ran else 0.0

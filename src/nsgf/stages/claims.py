@@ -20,7 +20,7 @@ class ClaimsStage(ReportStage):
 
 def tasks(outline: Outline) -> Iterator[Task]:
     """One, where a study of a paper has claims."""
-    studies = outline.preset.studies.items()
+    studies = outline.preset.running.items()
     judged = {
         name: (study.kind, study.paper, bool(outline.preset.said_of(name)[1]))
         for name, study in studies

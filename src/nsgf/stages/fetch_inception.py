@@ -13,7 +13,7 @@ from nsgf.layout import INCEPTION
 
 def tasks(outline: Outline) -> Iterator[Task]:
     """One, where a study asks for Inception's features."""
-    if any(s.metrics.asks_for_inception for s in outline.preset.studies.values()):
+    if any(s.metrics.asks_for_inception for s in outline.preset.running.values()):
         yield Task(
             "fetch-inception",
             {},

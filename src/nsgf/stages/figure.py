@@ -13,9 +13,13 @@ from nsgf.stages.targets import asking, errors_file
 
 
 def tasks(outline: Outline) -> Iterator[Task]:
-    """Every figure of the preset."""
+    """Every figure of the preset that shows something that is run, as far as it is."""
+    asked, running = [b.dataset for b in asking(outline)], outline.preset.running
     for name, figure in outline.preset.figures.items():
-        yield _task(outline, name, figure)
+        known = running[figure.study].datasets if figure.study in running else ()
+        here = asked if figure.study is None else known
+        if shown := tuple(d for d in figure.datasets if d in here):
+            yield _task(outline, name, figure.model_copy(update={"datasets": shown}))
 
 
 def _task(outline: Outline, name: str, figure: Figure) -> Task:

@@ -22,7 +22,7 @@ PROBES = "nsgf.report.probe_table"
 def tasks(outline: Outline) -> Iterator[Task]:
     """One for each study, others where print can be held against it and where it has a probe, and
     one where studies ask how wrong training targets are."""
-    for name, study in outline.preset.studies.items():
+    for name, study in outline.preset.running.items():
         branches = outline.of(name)
         inputs = {
             "metrics": tuple(f"{p.metrics}.json" for b in branches for p in b.cells),

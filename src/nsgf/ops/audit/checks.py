@@ -68,6 +68,7 @@ class Run:
         elsewhere: SHA-256 of files that are not among `files`, None where nobody knows.
         left_out: artefacts that are not archived and are not here.
         recipe: of each artefact by this tree's DAG, where the record has recipes too.
+        others: what the rest of the preset makes, where this is a part of it.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Run:
     elsewhere: Callable[[str], str | None]
     left_out: frozenset[str] = frozenset()
     recipe: Mapping[str, str] = field(default_factory=dict)
+    others: frozenset[str] = frozenset()
 
     @cached_property
     def maker(self) -> dict[str, Expected]:
@@ -234,7 +236,8 @@ def by_trees(run: Run) -> Iterator[Finding]:
 def strangers(run: Run) -> Iterator[Finding]:
     """Files among the results that no job makes."""
     for path in sorted(p for folder in OWNED for p in (run.root / folder).rglob("*")):
-        made = str(path).removesuffix(SIDECAR) in run.files
+        artefact = str(path).removesuffix(SIDECAR)
+        made = artefact in run.files or artefact in run.others
         if path.is_file() and not made and path.name != ".gitignore":
             yield Finding("unknown", str(path), "no job of the DAG makes it")
 

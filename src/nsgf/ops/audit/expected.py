@@ -63,8 +63,8 @@ def of_preset(preset: Preset) -> list[Expected]:
     return [Expected(**row) for row in listing.rows(preset)]
 
 
-def of_commit(commit: Commit, name: str) -> list[Expected]:
-    """What the code of `commit` makes of its preset `name`.
+def of_commit(commit: Commit, name: str, only: str | None = None) -> list[Expected]:
+    """What the code of `commit` makes of its preset `name`, or of a part of it.
 
     Raises:
         NsgfError: it has no such preset.
@@ -74,7 +74,7 @@ def of_commit(commit: Commit, name: str) -> list[Expected]:
             commit.export(Path(folder), *TREE)
             result = subprocess.run(
                 # -P: what lies beside the program is not what that tree imports.
-                [sys.executable, "-P", listing.__file__, f"config/{name}.yaml"],
+                [sys.executable, "-P", listing.__file__, f"config/{name}.yaml", only or ""],
                 cwd=folder,
                 env=os.environ | {"PYTHONPATH": f"{folder}/src"},
                 capture_output=True,

@@ -28,7 +28,7 @@ def rows(preset) -> list[dict]:
 
 
 def _rows_of_commands(preset) -> list[dict]:
-    """The same of a commit whose jobs were commands; results/published/cpu names one."""
+    """The same of a commit whose jobs were commands; results/published/cpu-table3 names one."""
     return [
         {
             "job": job.name,
@@ -62,9 +62,9 @@ if __name__ == "__main__":
     from nsgf.config.base import load
     from nsgf.config.preset import Preset
 
-    preset = load(Path(sys.argv[1]), Preset)
+    preset, only = load(Path(sys.argv[1]), Preset), sys.argv[2]
     try:
-        found = rows(preset)
+        found = rows(preset.part(only) if only else preset)
     except ModuleNotFoundError:
         found = _rows_of_commands(preset)
     print(json.dumps(found))

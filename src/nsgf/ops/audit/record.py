@@ -31,6 +31,7 @@ class Record:
     """A run as the commit records it.
 
     Attributes:
+        preset: whose run it is. only: the part of it that was run, None for all.
         made_by: the commit that the manifest says made the run.
         files: SHA-256 of each published copy, by its path in the folder of what is published.
         artefacts: by path; where the manifest knows copies alone, those that these are copies of.
@@ -40,6 +41,8 @@ class Record:
         read: content of a published copy by its path there, as the commit has it; None if absent.
     """
 
+    preset: str = ""
+    only: str | None = None
     made_by: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     artefacts: Mapping[str, Artefact] = field(default_factory=dict)
@@ -52,6 +55,11 @@ class Record:
         """SHA-256 of an artefact, or of provenance by its path; None if nothing is recorded."""
         known = self.artefacts.get(path.removesuffix(SIDECAR))
         return known and (known.provenance if path.endswith(SIDECAR) else known.sha256)
+
+    def behind(self, recipe: Mapping[str, str]) -> frozenset[str]:
+        """Artefacts that are not here, nor their provenance, and have these recipes."""
+        same = (p for p, row in self.artefacts.items() if recipe.get(p) == row.recipe)
+        return frozenset(p for p in same if not (Path(p).exists() or Path(p + SIDECAR).exists()))
 
     def absent(self) -> frozenset[str]:
         """Artefacts in folders that are not pushed and are not here."""
@@ -74,15 +82,19 @@ def legible(what: str) -> Iterator[None]:
         raise NsgfError(f"the commit's {what} cannot be read: {said}", mend) from error
 
 
-def of_preset(commit: Commit, name: str) -> Record:
-    """What `commit` records of preset `name`; an empty record if nothing.
+def of_publication(commit: Commit, publication: str) -> Record:
+    """What `commit` records of a run, of a preset or a part of one; an empty record if nothing.
+
+    Args:
+        commit: what is trusted.
+        publication: what the run is published as.
 
     Raises:
         NsgfError: the manifest, dvc.lock or dvc.yaml is damaged in the commit.
     """
-    with legible(manifest_path(name)):
-        manifest = json.loads(commit.read(manifest_path(name)) or "{}")
-        files = manifest.get("files", {})
+    with legible(manifest_path(publication)):
+        manifest = json.loads(commit.read(manifest_path(publication)) or "{}")
+        name, files = manifest.get("preset", publication), manifest.get("files", {})
         copies = {
             f"results/{name}/{path}": (digest, files[path + SIDECAR], "")
             for path, digest in files.items()
@@ -98,11 +110,13 @@ def of_preset(commit: Commit, name: str) -> Record:
         trees, outputs = dvc.folders(lock, name), dvc.outputs(pipeline, name)
     left_out = {p for p, flags in outputs.items() if trees and flags.get("push") is False}
     return Record(
+        name,
+        manifest.get("only"),
         manifest.get("commit"),
         files,
         artefacts,
         lock,
         trees,
         frozenset(left_out),
-        lambda path: commit.read(f"{PUBLICATIONS}/{name}/{path}"),
+        lambda path: commit.read(f"{PUBLICATIONS}/{publication}/{path}"),
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nsgf.artifact import json_text, write_text
+from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS
@@ -12,12 +13,19 @@ from nsgf.ops.audit.verdict import SOUND, Audit, verdict
 
 
 def run(
-    folder: Path, commit: str, recompute: int, seed: int | None, gate: bool, json: Path | None
+    folder: Path,
+    only: str | None,
+    commit: str,
+    recompute: int,
+    seed: int | None,
+    gate: bool,
+    json: Path | None,
 ) -> None:
     """Audit a run, or what was published of one.
 
     Args:
-        folder: results/<preset> or results/published/<preset>.
+        folder: results/<preset> or what is published of it, in results/published.
+        only: the part of the preset that was run.
         commit: what is trusted; all else may be hostile.
         recompute: how many cheap jobs, drawn at random, to run again besides the judging ones.
         seed: of the draw; None leaves it to the operating system.
@@ -27,11 +35,11 @@ def run(
     Raises:
         NsgfError: something is not what it should be, or a number is another.
     """
-    root, name = Commit(commit), _preset(folder)
+    root = Commit(commit)
     if gate:
-        print(f"{subject.gate(root, name)} files may be built upon")
+        print(f"{subject.gate(root, _preset(folder, only))} files may be built upon")
         return
-    audit = audited(root, folder, recompute, seed)
+    audit = audited(root, folder, recompute, seed, only)
     whole = json and json_text(show.as_json(audit))
     if json and json != Path("-"):
         write_text(json, whole)
@@ -59,16 +67,22 @@ def refuse_unsound(audit: Audit) -> None:
         )
 
 
-def audited(commit: Commit, folder: Path, recompute: int = 0, seed: int | None = None) -> Audit:
+def audited(
+    commit: Commit,
+    folder: Path,
+    recompute: int = 0,
+    seed: int | None = None,
+    only: str | None = None,
+) -> Audit:
     """The audit of a folder of results, as `run` has it."""
-    name, repeated, passed_over = _preset(folder), [], []
+    name, repeated, passed_over = _name(folder), [], []
     commit.check_objects()
     tracked.check_own_code()
     found = [*tracked.check(commit)]
     if folder.parent == Path(PUBLICATIONS):
         of, wrong = subject.of_published(commit, name)
     else:
-        of, wrong = subject.of_results(commit, name)
+        of, wrong = subject.of_results(commit, _preset(folder, only))
         chosen = repeat.chosen(of, {f.path for f in wrong}, recompute, seed)
         repeated, passed_over = repeat.repeat(of, chosen.tasks), chosen.passed_over
         found += [f for one in repeated for f in one.found]
@@ -94,18 +108,27 @@ def glance(preset: Preset, file: Path) -> str:
 def _glance(commit: Commit, preset: Preset, file: Path) -> str:
     committed = f"config/{preset.name}.yaml"
     known = committed in commit.files and file.resolve() == Path(committed).resolve()
-    if not (known and record.of_preset(commit, preset.name).artefacts):
-        return f"Commit {commit.id[:10]} has no record of preset {preset.name} to compare with."
+    if not (known and record.of_publication(commit, preset.publication).artefacts):
+        return f"Commit {commit.id[:10]} has no record of {preset.publication} to compare with."
     if any(tracked.check(commit)):
         return f"Not held against the committed run: code or settings differ from {commit.id[:10]}."
-    of, found = subject.of_results(commit, preset.name)
+    of, found = subject.of_results(commit, preset)
     if of.outdated:
         return "The committed run was made by other code or settings: nothing to compare with."
     return verdict(of, sorted(found, key=lambda f: f.rank), [], []).line
 
 
-def _preset(folder: Path) -> str:
-    """The preset of a folder.
+def _preset(folder: Path, only: str | None) -> Preset:
+    """The preset that a folder holds the run of, or that part of it.
+
+    Raises:
+        NsgfError: it is no folder of results, or there is no such part.
+    """
+    return load(Path(f"config/{_name(folder)}.yaml"), Preset).part(only)
+
+
+def _name(folder: Path) -> str:
+    """What a folder holds the run of.
 
     Raises:
         NsgfError: it is no folder of results.

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nsgf.artifact import SIDECAR, sha256_file
-from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
 from nsgf.engine.lineage import recipes
 from nsgf.errors import NsgfError
-from nsgf.layout import PUBLICATIONS
+from nsgf.layout import PUBLICATIONS, Layout
 from nsgf.ops.audit import checks, dvc, expected, files, record
 from nsgf.ops.audit.checks import Finding, Run
 from nsgf.ops.audit.git import Commit
@@ -18,14 +17,13 @@ from nsgf.ops.audit.git import Commit
 Audited = tuple[Run, list[Finding]]
 
 
-def of_results(commit: Commit, name: str) -> Audited:
-    """Audit results/<name> by this tree's DAG and by the commit's record.
+def of_results(commit: Commit, preset: Preset) -> Audited:
+    """Audit the run of a preset, or of a part of one, by this tree's DAG and the commit's record.
 
     It is the archive of the recorded run if no provenance differs from the record's. A run of one's
     own has provenance and times of its own, which DVC's digests of whole folders know nothing of.
     """
-    preset = load(Path(f"config/{name}.yaml"), Preset)
-    known = record.of_preset(commit, name)
+    known = record.of_publication(commit, preset.publication)
     run = on_disk(preset, known)
     found = [
         *checks.by_itself(run),
@@ -45,7 +43,12 @@ def of_results(commit: Commit, name: str) -> Audited:
 
 def on_disk(preset: Preset, known: record.Record) -> Run:
     """The artefacts of results/<preset>, hashed."""
-    tasks, left_out = expected.of_preset(preset), known.absent()
+    tasks, root = expected.of_preset(preset), Path(f"results/{preset.name}")
+    named = any(row.recipe for row in known.artefacts.values())
+    recipe = recipes(jobs(preset)) if named else {}
+    left_out = known.absent()
+    if Path(Layout(str(root)).restored).exists():
+        left_out |= known.behind(recipe)
     here = [(p, t.temporary) for t in tasks for p in t.artefacts]
     found = files.read({p: Path(p) for p, _ in here}, {p for p, temporary in here if temporary})
     for path in left_out & found.keys():
@@ -56,20 +59,25 @@ def on_disk(preset: Preset, known: record.Record) -> Run:
             return known.digest(path)
         return sha256_file(Path(path)) if Path(path).is_file() else "missing"
 
-    root = Path(f"results/{preset.name}")
-    named = any(row.recipe for row in known.artefacts.values())
-    recipe = recipes(jobs(preset)) if named else {}
-    return Run(preset.name, root, tasks, found, known, elsewhere, left_out, recipe)
+    rest = expected.of_preset(preset.part(None)) if preset.only else []
+    others = frozenset(p for task in rest for p in task.artefacts)
+    return Run(preset.name, root, tasks, found, known, elsewhere, left_out, recipe, others)
 
 
-def sound(preset: Preset) -> Run:
-    """The artefacts of a finished run, whatever a commit says of them.
+def sound(preset: Preset, known: record.Record | None = None, unfinished: bool = False) -> Run:
+    """The artefacts of a run, whatever a commit says of them.
+
+    Args:
+        preset: that was run.
+        known: what a commit records of it, where that may stand for what is not here.
+        unfinished: whether artefacts may be missing.
 
     Raises:
         NsgfError: one is missing, altered or stale.
     """
-    run = on_disk(preset, record.Record())
-    if found := sorted(checks.by_itself(run), key=lambda f: f.rank):
+    run = on_disk(preset, known or record.Record())
+    every = (f for f in checks.by_itself(run) if not (unfinished and f.kind == "missing"))
+    if found := sorted(every, key=lambda f: f.rank):
         first = found[0]
         raise NsgfError(
             f"the run is not sound: {len(found)} artefacts are not what they should be, first of"
@@ -79,7 +87,7 @@ def sound(preset: Preset) -> Run:
     return run
 
 
-def gate(commit: Commit, name: str) -> int:
+def gate(commit: Commit, preset: Preset) -> int:
     """Refuse files that no honest run can have left; returns how many were read.
 
     Snakemake takes an altered file for a newer input, and DVC would record what comes of it. Files
@@ -88,7 +96,7 @@ def gate(commit: Commit, name: str) -> int:
     Raises:
         NsgfError: there are such files; the message names them.
     """
-    preset, known = load(Path(f"config/{name}.yaml"), Preset), record.of_preset(commit, name)
+    known = record.of_publication(commit, preset.publication)
     run = on_disk(preset, known)
     found = [f for f in checks.by_itself(run) if f.kind == "altered"]
     found += [f for f in checks.by_record(run) if f.kind == "forged"]
@@ -104,9 +112,10 @@ def gate(commit: Commit, name: str) -> int:
     return sum(f.sha256 is not None for p, f in run.files.items() if p not in run.left_out)
 
 
-def of_published(commit: Commit, name: str) -> Audited:
-    """Audit results/published/<name> by the manifest in `commit`, and by the code that it names."""
-    root, known = Path(PUBLICATIONS) / name, record.of_preset(commit, name)
+def of_published(commit: Commit, publication: str) -> Audited:
+    """Audit what is published by the manifest in `commit`, and by the code that it names."""
+    root, known = Path(PUBLICATIONS) / publication, record.of_publication(commit, publication)
+    name = known.preset
     if not known.made_by or not commit.holds(known.made_by):
         why = (
             f"commit {commit.id[:10]} has no manifest of it, or one that names no commit before it"
@@ -114,7 +123,7 @@ def of_published(commit: Commit, name: str) -> Audited:
         nothing = Run(name, root, (), {}, known, lambda path: None)
         return nothing, [Finding("not recorded", str(root), why)]
     then = Commit(known.made_by)
-    tasks = expected.of_commit(then, name)
+    tasks = expected.of_commit(then, name, known.only)
     copies = {f"results/{name}/{p}": p for p in known.files}
     made = (p for task in tasks for p in task.artefacts)
 

@@ -69,12 +69,14 @@ def verdict(
         return Verdict(
             "same bytes", f"What is published is what the commit records: {count} files."
         )
+    left = len(run.left_out & run.files.keys())
+    notes = (f"{left} more that the commit records are not here.",) if left else ()
     if not run.own:
         line = f"This is the committed run: all {count} artefacts have its bytes and provenance."
-        return Verdict("same bytes", line)
+        return Verdict("same bytes", line, notes)
     if not run.moved:
         line = f"Your run reproduces the committed one: all {count} artefacts have its bytes."
-        return Verdict("same bytes", line)
+        return Verdict("same bytes", line, notes)
     return _by_numbers(run, repeated, passed_over)
 
 

@@ -15,7 +15,7 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
     """Measure, print tables, and write what is asked for.
 
     Args:
-        what: the benchmark, "sinkhorn", "accuracy", "random", "train" or "power".
+        what: the benchmark, "sinkhorn", "sliced", "accuracy", "random", "train" or "power".
         threads: for every library, count.
         json: where to write the rows.
         device: cpu, cuda or auto.
@@ -37,6 +37,10 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
             from nsgf.ops.bench import numbers
 
             numbers.compare(threads, json, device)
+        elif what == "sliced":
+            from nsgf.ops.bench import sliced
+
+            sliced.compare(threads, json)
         elif what == "accuracy":
             from nsgf.ops.bench import accuracy
 

@@ -111,25 +111,24 @@ class Contents:
     """The files of a run, or of what was published of one, as a report reads them.
 
     Args:
-        preset: of the run. root: its folder. only: one study, or None for all.
+        preset: of the run, or a part of it. root: its folder.
 
     Raises (as its parts are read):
         NsgfError: a file is damaged.
     """
 
-    def __init__(self, preset: Preset, root: Path, only: str | None = None):
-        self.preset, self.root, self.only = preset, root, only
+    def __init__(self, preset: Preset, root: Path):
+        self.preset, self.root = preset, root
         self._layout = Layout(str(root))
 
     @cached_property
     def studies(self) -> list[StudyTable]:
         """Tables that are there."""
-        names = [self.only] if self.only else list(self.preset.studies)
         found = []
-        for name in (n for n in names if Path(self._layout.table(n)).is_file()):
+        for name in (n for n in self.preset.running if Path(self._layout.table(n)).is_file()):
             found.append(self._study(name))
             found += self._besides(name)
-        if not self.only and Path(self._layout.table("targets")).is_file():
+        if Path(self._layout.table("targets")).is_file():
             found.append(self._targets())
         return found
 
@@ -193,7 +192,7 @@ class Contents:
     @property
     def sources(self) -> list[str]:
         """The papers whose printed numbers are here."""
-        papers = dict.fromkeys(s.paper for s in self.preset.studies.values() if s.paper)
+        papers = dict.fromkeys(s.paper for s in self.preset.running.values() if s.paper)
         files = [Path(paper_file(paper)) for paper in papers]
         return [published_of(file).source for file in files if file.is_file()]
 
@@ -207,7 +206,7 @@ class Contents:
         """Figures as data URIs, with the path of the PDF from the page."""
         for name, figure in self.preset.figures.items():
             file = Path(self._layout.figure(name, "png"))
-            if not file.is_file() or (self.only and figure.study != self.only):
+            if not file.is_file() or figure.study not in (None, *self.preset.running):
                 continue
             sets = ", ".join(DATASETS[d].label for d in figure.datasets)
             picture = base64.b64encode(file.read_bytes()).decode()
@@ -224,8 +223,7 @@ class Contents:
         """What the player shows; nothing where samples are not there."""
         from nsgf.ops.page.clouds import clouds
 
-        outline = Outline(self.preset)
-        return clouds(self.preset.seed, outline.of(self.only) if self.only else outline.branches)
+        return clouds(self.preset.seed, Outline(self.preset).branches)
 
     def cost(self) -> list[tuple[str, int, str]]:
         """Seconds by stage: its name, jobs, and their time one after the other."""

@@ -15,22 +15,22 @@ from nsgf.ops.page.contents import Contents, place
 HERE = Path(__file__).parent
 
 
-def run(preset: Path) -> None:
-    """Write results/<preset>/report.html.
+def run(preset: Path, only: str | None = None) -> None:
+    """Write results/<preset>/report.html, or report-<study>.html.
 
     Raises:
         NsgfError: no study of the preset is finished, or a file of it is damaged.
     """
-    whole = load(preset, Preset)
+    whole = load(preset, Preset).part(only)
     root = Path(f"results/{whole.name}")
-    if not any(Path(Layout(str(root)).table(study)).exists() for study in whole.studies):
+    if not any(Path(Layout(str(root)).table(study)).exists() for study in whole.running):
         every = jobs(whole)
         done = sum(all(Path(path).exists() for path in job.kept) for job in every)
         raise NsgfError(
             f"'{root}' has no table yet: {done} of {len(every)} jobs are done",
             f"make reproduce PRESET={whole.name}",
         )
-    page = root / "report.html"
+    page = root / f"report{whole.publication.removeprefix(whole.name)}.html"
     write(page, Contents(whole, root), None if whole.data else glance(whole, preset))
     print(page)
 

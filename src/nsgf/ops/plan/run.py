@@ -13,6 +13,7 @@ from nsgf.ops.plan.schedule import limits_of
 
 def run(
     preset: Path,
+    only: str | None,
     profile: str | None,
     cores: int | None,
     gpu: str | None,
@@ -20,14 +21,15 @@ def run(
     check: bool,
     fit: bool,
 ) -> None:
-    """Print the forecast of `preset`, or with `check` the last run's beside what it took.
+    """Print the forecast of a preset or a part of it, or with `check` the last run's beside what it
+    took.
 
     With `fit` the shipped figures are made anew from that run.
 
     Raises:
         NsgfError: nothing is known of that kind of GPU, or as what it calls.
     """
-    whole = load(preset, Preset)
+    whole = load(preset, Preset).part(only)
     if fit:
         from nsgf.ops.plan.fit import refit
 

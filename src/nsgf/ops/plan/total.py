@@ -80,7 +80,7 @@ def text(planned: Sequence[JobForecast], limits: Limits, preset: Preset) -> str:
     time = f"{cpu} of CPU and {gpu} of GPU time" if sums["gpu_s"] else f"{cpu} of CPU time"
     last = f"{sums['jobs']} jobs, {time}; {wall} on {where}"
     last += f", peak memory {memory}, disk {disk}"
-    head = f"{preset.name}: the whole preset, from nothing"
+    head = f"{preset.name}: {preset.only or 'the whole preset'}, from nothing"
     return "\n".join([head, columns(rows, right=range(2, 7)), last, *_notes(planned)])
 
 
