@@ -176,7 +176,11 @@ COMMANDS: dict[str, tuple[str, str, Setup]] = {
         "validate a data set that you have added",
         _check_dataset,
     ),
-    "timeline": ("nsgf.ops.timeline", "when each job of a run ran", _preset),
+    "timeline": (
+        "nsgf.ops.timeline",
+        "when each job of a run ran, and what trainings cost",
+        _preset,
+    ),
     "publish": ("nsgf.ops.publish", "copy small results to results/published", _publish),
     "restore": ("nsgf.ops.restore", "go on from what is published, without what it took", _part),
     "crate": ("nsgf.ops.crate.run", "export a finished run as an RO-Crate", _crate),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nsgf.errors import NsgfError
-from nsgf.jko import functionals
+from nsgf.jko import functionals, sliced_flow
 from nsgf.jko.functionals import entropy, interaction, potential, sliced_distance, total
 from nsgf.jko.gaussian import Gaussian, random_target, sw_jko_step, symmetric_kl
 from nsgf.jko.measure import Grid, Measure, Particles, Pushforward
@@ -241,3 +241,35 @@ def test_masses_of_a_grid_have_the_sliced_distance_of_their_points():
     weighted = sliced_wasserstein(points, other, theta, mass, torch.full((3,), 1 / 3))
     plain = sliced_wasserstein(points[[0, 0, 1]], other, theta)
     assert weighted.item() == pytest.approx(plain.item(), rel=1e-5)
+
+
+def test_a_flow_of_ones_own_functional_is_a_call():
+    """Two wells, and particles that repel each other a little."""
+
+    def wells(mu: Measure) -> torch.Tensor:
+        return mu.mean((mu.x[:, 0].square() - 1).square() + mu.x[:, 1].square() / 2)
+
+    apart = interaction(lambda s: -0.05 * (s + 1e-3).log())
+    x0 = 0.3 * stream(12).normal(60, 2)
+    proximal = Proximal(tau=0.05, inner=10, count=24, kind="quasi-random", lr=0.3)
+    flow = sliced_flow(x0, total(wells, apart), 12, proximal)
+    assert flow.x.shape == (13, 60, 2)
+    assert torch.equal(flow.x[0], x0)
+    assert flow.time[-1].item() == pytest.approx(0.6)
+    assert flow.functional[-1] < flow.functional[0]
+    assert flow.rises == []
+    assert flow.x[-1][:, 0].abs().mean() > 2 * x0[:, 0].abs().mean()
+    again = sliced_flow(x0, total(wells, apart), 12, proximal)
+    assert torch.equal(again.x, flow.x)
+    up = sliced_flow(x0, wells, 2, Proximal(tau=50.0, inner=1, count=8, lr=1.0))
+    assert up.rises == [1] or up.rises == [1, 2]
+
+
+def test_a_flow_of_a_family_draws_from_it_after_each_step():
+    target = random_target(2, 4, "test")
+    free = total(potential(lambda x: -target.log_density(x).float()), entropy)
+    proximal = Proximal(0.1, inner=25, batch=128, count=16, kind="quasi-random", lr=5e-3)
+    found = sliced_flow(flow(2), free, 3, proximal, n=500)
+    assert found.x.shape == (4, 500, 2)
+    assert found.functional[-1] < found.functional[0]
+    assert found.measures[2].log_density.shape == (500,)

@@ -1,6 +1,7 @@
 """The workflow end to end on tiny data: undisturbed, killed at every stage, and run again."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 import yaml
@@ -80,6 +82,32 @@ def test_settings_are_written_once_and_seconds_by_what_was_made(undisturbed):
         "pools-moons-flow-seed0-shard0.json",
         "models-moons-straight-seed1.safetensors.json",
     } < made
+
+
+def test_what_trainings_cost_stands_beside_what_they_came_to(undisturbed):
+    timings = undisturbed.results / "timings"
+    assert (timings / "timeline.png").stat().st_size > 1000
+    assert (timings / "cost.png").stat().st_size > 1000
+    cost = pd.read_csv(timings / "cost.csv").set_index(["dataset", "cell"])
+    metrics = json.loads((undisturbed.results / "metrics/moons/nsgf.json").read_text())
+    values = [r["value"] for s in metrics["sets"] for r in s["metrics"] if r["metric"] == "w2"]
+    row = cost.loc[("moons", "nsgf")]
+    assert (row["metric"], row["timed"]) == ("w2", 2)
+    assert row["mean"] == pytest.approx(sum(values) / len(values), rel=1e-5)
+
+    def seconds(name: str) -> float:
+        every = [
+            json.loads((timings / f"made/{name.format(seed=s)}.json").read_text()) for s in (0, 1)
+        ]
+        return sum(one["seconds"] for one in every) / 2
+
+    assert row["pool_s"] == pytest.approx(seconds("pools-moons-flow-seed{seed}-shard0"), abs=1e-3)
+    trained = seconds("models-moons-velocity-seed{seed}.safetensors")
+    assert row["train_s"] == pytest.approx(trained, abs=1e-3)
+    assert row["seconds"] == pytest.approx(row["pool_s"] + row["train_s"], abs=1e-3)
+    # A row without a pool, and one that goes on by another's network.
+    assert cost.loc[("moons", "fm,nfe=10"), "pool_s"] == 0
+    assert cost["seconds"].min() > 0
 
 
 def test_parts_of_sets_leave_their_provenance_only(undisturbed):

@@ -29,10 +29,10 @@ class Measure:
         """Mean of a function's `values` (n,) at the points."""
         return values.mean() if self.mass is None else (self.mass * values).sum()
 
-    def detach(self) -> "Measure":
-        """The same without a tape."""
+    def copied(self) -> "Measure":
+        """The same without a tape, which no later update moves."""
         parts = (self.x, self.mass, self.log_density)
-        return Measure(*(p if p is None else p.detach() for p in parts))
+        return Measure(*(p if p is None else p.detach().clone() for p in parts))
 
 
 class Family(Protocol):

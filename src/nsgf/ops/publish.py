@@ -41,7 +41,7 @@ from nsgf.report import tables as tables_module
 
 FOLDER = Path(PUBLICATIONS)
 MARKERS = ("<!-- published results: begin -->", "<!-- published results: end -->")
-OF_RUN = ("run.json", "plan.json", "timeline.csv", "timeline.png")
+OF_RUN = ("run.json", "plan.json", "timeline.csv", "timeline.png", "cost.csv", "cost.png")
 ASIDE = ("tuning", "sweeps")  # not in README.md
 SHOWN = {  # metrics of README.md
     "w2": "`w2`, exact W2 of 1024 samples",

@@ -1,4 +1,4 @@
-"""`nsgf timeline`: when each job of the last run ran, as a table and a chart."""
+"""`nsgf timeline`: when each job of the last run ran, and what trainings cost."""
 
 from pathlib import Path
 
@@ -8,16 +8,19 @@ from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
 from nsgf.engine.task import Job
 from nsgf.layout import Layout
+from nsgf.ops import cost
 from nsgf.ops.timing import Timing, timing
 
 
 def run(preset: Path) -> None:
-    """Write results/<preset>/timings/timeline.{csv,png} from the benchmark files."""
-    draw(load(preset, Preset))
+    """Write results/<preset>/timings/{timeline,cost}.{csv,png} from the times of jobs."""
+    whole = load(preset, Preset)
+    draw(whole)
+    cost.draw(whole)
 
 
 def draw(whole: Preset) -> None:
-    """The same of a preset, or of a part of one."""
+    """The first of them, of a preset or a part of one."""
     known = [(job, timing(whole.name, job.name)) for job in jobs(whole)]
     ran = sorted(((job, t) for job, t in known if t), key=lambda pair: pair[1].start)
     first = ran[0][1].start if ran else 0.0
