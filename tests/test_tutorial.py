@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 BLOCKS = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
-def test_the_tutorial_runs_and_draws_two_figures(tmp_path):
+def test_the_tutorial_runs_and_draws_its_figures(tmp_path):
     blocks = BLOCKS.findall((ROOT / "docs/tutorial.md").read_text())
     program = "\n".join(["import matplotlib", "matplotlib.use('Agg')", *blocks])
     (tmp_path / "tutorial.py").write_text(program)
@@ -24,4 +24,6 @@ def test_the_tutorial_runs_and_draws_two_figures(tmp_path):
     assert result.returncode == 0, result.stderr[-3000:]
     assert "(200, 4)" in result.stdout
     made = {path.name for path in tmp_path.iterdir()}
-    assert {"wine.png", "speed.png", "wine.nsgf"} <= made
+    assert {"wine.png", "speed.png", "ring.png", "wine.nsgf"} <= made
+    radius = float(re.search(r"radius ([\d.]+)", result.stdout)[1])
+    assert abs(radius - 3**-0.5) < 0.02
