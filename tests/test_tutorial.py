@@ -17,7 +17,12 @@ def test_the_tutorial_runs_and_draws_its_figures(tmp_path):
     result = subprocess.run(
         [sys.executable, "tutorial.py"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "NSGF_STATE": str(tmp_path / "state")},
+        env=os.environ
+        | {
+            "PYTHONPATH": str(ROOT / "src"),
+            "NSGF_STATE": str(tmp_path / "state"),
+            "OMP_NUM_THREADS": "1",  # other tests run beside this one
+        },
         capture_output=True,
         text=True,
     )
