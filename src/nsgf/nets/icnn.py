@@ -11,7 +11,7 @@ so that autograd runs once where it would run three times.
 """
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ from nsgf.config.net import NetModel
 class Config(NetModel):
     """Input-convex network with quadratic skip connections; near |x|^2 / 2 at first."""
 
+    ROLE: ClassVar[str] = "convex"
     kind: Literal["icnn"] = "icnn"
     width: int = Field(default=64, ge=1)
     """Units of a hidden layer, count."""

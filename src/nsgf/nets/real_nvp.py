@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from nsgf.config.net import NetModel
 class Config(NetModel):
     """RealNVP: affine couplings, each moving half of the coordinates by what the others say."""
 
+    ROLE: ClassVar[str] = "map"
     kind: Literal["real_nvp"] = "real_nvp"
     couplings: int = Field(default=5, ge=2)
     """Affine couplings, count; halves take turns."""

@@ -37,6 +37,10 @@ def _task(branch: Branch, placed: Placed) -> Task:
         outputs["neighbours"] = f"{placed.metrics}.npz"
     varied = ("nfe", "flow", "pool", "sampling")
     parameters = {key: deciding(getattr(cell, key)) for key in varied}
+    if getattr(branch.study.metrics, "reads_models", False):
+        (template,) = placed.models.values()
+        inputs["models"] = tuple(template.format(**unit) for unit in branch.sets)
+        parameters["networks"] = {n: dict(t.options) for n, t in cell.networks.items()}
     about = measuring(branch) | {"sets": [(u["seed"], u["sample"]) for u in branch.sets]}
     return branch.task(
         "evaluate",

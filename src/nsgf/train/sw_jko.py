@@ -1,0 +1,67 @@
+"""SW-JKO by a normalising flow (arXiv:2110.10972): the free energy of a Fokker-Planck equation."""
+
+from torch import Tensor, nn
+
+from nsgf.jko.functionals import entropy, potential, total
+from nsgf.jko.measure import Pushforward
+from nsgf.jko.scheme import Proximal, SlicedJKO
+from nsgf.rng import Stream
+from nsgf.studies.diffusion.options import Sliced
+from nsgf.studies.diffusion.target import potential_of, target_of
+from nsgf.train.learner import Learner, Lesson
+from nsgf.train.steps import Kept, steps_of
+
+
+class SlicedLearner:
+    """The scheme as the training loop drives it; an iteration is an update."""
+
+    def __init__(self, lesson: Lesson, options: Sliced):
+        training, d = lesson.training, lesson.problem.shape[0]
+        steps = steps_of(training.iterations, options.inner)
+        target = target_of(lesson.seed, *lesson.names[2:], d)  # behind "train" and the network
+        free_energy = total(potential(potential_of(target)), entropy)
+        proximal = Proximal(
+            tau=options.tau,
+            inner=options.inner,
+            batch=training.batch_size,
+            count=options.directions,
+            kind=options.kind,
+            lr=training.lr,
+            common=options.noise == "common",
+        )
+        self._scheme = SlicedJKO(Pushforward(lesson.network(), d), free_energy, proximal)
+        self._kept, self._inner = Kept(steps, options.keep_every), options.inner
+        self._kept.offer(self._net, 0)
+
+    @property
+    def _net(self) -> nn.Module:
+        return self._scheme.family.net
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The flow after each step that is kept."""
+        return self._kept.states
+
+    def step(self, k: int, numbers: Stream) -> dict[str, Tensor | float]:
+        """An update: the functional up to a constant, and SW_2^2 to the step before."""
+        told = self._scheme.update(k, numbers)
+        if (k + 1) % self._inner == 0:
+            self._kept.offer(self._net, self._scheme.steps)
+        return told
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def state_dict(self) -> dict:
+        """The scheme, and what is kept."""
+        return {"scheme": self._scheme.state_dict(), "kept": self._kept.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take them up."""
+        self._scheme.load_state_dict(state["scheme"])
+        self._kept.load_state_dict(state["kept"], self._net)
+
+
+def learner(lesson: Lesson) -> Learner:
+    """Flows, one a step that is kept."""
+    return SlicedLearner(lesson, Sliced(**lesson.training.options))
