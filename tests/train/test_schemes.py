@@ -7,9 +7,10 @@ import torch
 
 from nsgf.config.compute import Compute
 from nsgf.config.train import Training
-from nsgf.registry import NETS, module_of
+from nsgf.registry import DATASETS, NETS, module_of
 from nsgf.rng import stream
-from nsgf.studies.diffusion import catalogue
+from nsgf.studies.aggregation import catalogue as gathering
+from nsgf.studies.diffusion import catalogue as diffusing
 from nsgf.studies.diffusion.target import potential_of, slope_of, target_of
 from nsgf.train.learner import Lesson
 from nsgf.train.loop import train
@@ -41,20 +42,34 @@ CASES = {  # settings, and the steps that are kept
         [0, 8, 16, 20],
     ),
 }
+for family, net in {
+    "particles": {"kind": "points", "count": 16},
+    "grid": {"kind": "grid", "side": 6, "half": 1.5},
+    "generator": {"kind": "generator", "width": 8, "depth": 1},
+}.items():
+    options = {"tau": 0.05, "inner": 4, "directions": 8, "keep_every": 2, "noise": "common"}
+    CASES[f"sw_{family}"] = (
+        {"net": net, "iterations": 20, "options": options, "lr": 0.2},
+        [0, 2, 4, 5],
+    )
 
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    """Networks of the study."""
-    for name, module in catalogue.NETS.items():
-        monkeypatch.setitem(NETS, name, module)
+    """Networks and problems of the studies."""
+    for catalogue in (diffusing, gathering):
+        for name, module in catalogue.NETS.items():
+            monkeypatch.setitem(NETS, name, module)
+        for name, entry in catalogue.DATASETS.items():
+            monkeypatch.setitem(DATASETS, name, entry)
 
 
 def lesson(name: str) -> tuple[Lesson, Training]:
     settings = {"batch_size": 16, "lr": 0.01, "log_every": 5, "checkpoint_every": 7}
     training = Training(**settings | CASES[name][0])
-    names = ("train", name, "gaussian-3", 1)
-    problem = SimpleNamespace(shape=(3,))
+    dataset = "annulus" if name in gathering.NETWORKS else "gaussian-3"
+    names = ("train", name, dataset, 1)
+    problem = SimpleNamespace(shape=(2 if name in gathering.NETWORKS else 3,))
     cpu = torch.device("cpu")
     return Lesson(problem, None, training, cpu, 5, names, {}, Compute(device="cpu")), training
 
@@ -62,7 +77,8 @@ def lesson(name: str) -> tuple[Lesson, Training]:
 def learnt(name: str, folder, stop: int | None = None):
     """A training; one that is stopped leaves its last checkpoint."""
     given, training = lesson(name)
-    learner = module_of(catalogue.NETWORKS[name].module).learner(given)
+    known = diffusing.NETWORKS | gathering.NETWORKS
+    learner = module_of(known[name].module).learner(given)
     if stop is not None:
         plain = learner.step
 

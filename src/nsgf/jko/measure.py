@@ -47,11 +47,11 @@ class Family(Protocol):
 
 
 class Particles(nn.Module):
-    """n points that are moved themselves, as x0 (n, d) at first."""
+    """n points that are moved themselves, from `x` (n, d); a parameter where it is."""
 
-    def __init__(self, x0: Tensor):
+    def __init__(self, x: Tensor):
         super().__init__()
-        self.x = nn.Parameter(x0.detach().clone())
+        self.x = _parameter(x)
 
     def draw(self, n: int, numbers: Stream) -> Measure:
         """The points."""
@@ -63,13 +63,14 @@ class Grid(nn.Module):
 
     Args:
         points: (n, d). cell: volume of a point's cell, by which a mass is a density.
-        mass: (n,) at first, positive.
+        logits: logarithms of masses at first, up to a constant, (n,); a network's own parameter
+            where it is.
     """
 
-    def __init__(self, points: Tensor, cell: float, mass: Tensor):
+    def __init__(self, points: Tensor, cell: float, logits: Tensor):
         super().__init__()
         self.register_buffer("points", points.detach().clone(), persistent=False)
-        self.logits = nn.Parameter(mass.detach().log())
+        self.logits = _parameter(logits)
         self._cell = cell
 
     @classmethod
@@ -78,7 +79,7 @@ class Grid(nn.Module):
         step = 2 * half / side
         axis = -half + step * (torch.arange(side) + 0.5)
         points = torch.cartesian_prod(axis, axis)
-        return cls(points, step**2, log_density(points).double().softmax(0).float())
+        return cls(points, step**2, log_density(points))
 
     def draw(self, n: int, numbers: Stream) -> Measure:
         """The points with their masses."""
@@ -112,6 +113,10 @@ class Pushforward(nn.Module):
             raise NsgfError("a network without an inverse has no density", "take real_nvp")
         z, volume = self.net.inverse(x)
         return _log_normal(z) + volume
+
+
+def _parameter(x: Tensor) -> nn.Parameter:
+    return x if isinstance(x, nn.Parameter) else nn.Parameter(x.detach().clone())
 
 
 def _log_normal(z: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A cloud of points that is stored as a network: what particles leave behind."""
+"""A cloud of points that is stored as a network: particles, or what they leave behind."""
 
 import math
 from typing import ClassVar, Literal
@@ -9,19 +9,21 @@ from nsgf.config.net import NetModel
 
 
 class Config(NetModel):
-    """Points that nothing is learnt of."""
+    """Points, from N(0, spread^2 I) at first."""
 
-    ROLE: ClassVar[str] = "points"
+    ROLE: ClassVar[str] = "measure"
     kind: Literal["points"] = "points"
     count: int = Field(default=1000, ge=1)
     """Points, count."""
+    spread: float = Field(default=1.0, gt=0)
+    """Standard deviation at first, data units."""
 
     def check(self, shape: tuple[int, ...]) -> None:
         """They are points of any shape."""
 
 
 def build(config: Config, shape: tuple[int, ...]):
-    """`x` (count, d), from N(0, I) at first; called with z (n, d) it draws n of them.
+    """`x` (count, d); called with z (n, d) it draws n of them.
 
     Which ones is told by z's first coordinate: of a standard normal z they are uniform.
     """
@@ -31,7 +33,7 @@ def build(config: Config, shape: tuple[int, ...]):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
-            self.x = nn.Parameter(torch.randn(config.count, math.prod(shape)), requires_grad=False)
+            self.x = nn.Parameter(config.spread * torch.randn(config.count, math.prod(shape)))
 
         def forward(self, z: Tensor) -> Tensor:
             place = torch.special.ndtr(z[:, 0].double()) * config.count

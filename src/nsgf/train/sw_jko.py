@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from nsgf.jko.functionals import entropy, potential, total
+from nsgf.jko.functionals import Functional, entropy, potential, total
 from nsgf.jko.measure import Pushforward
 from nsgf.jko.scheme import Proximal, SlicedJKO
 from nsgf.rng import Stream
@@ -13,13 +13,23 @@ from nsgf.train.steps import Kept, steps_of
 
 
 class SlicedLearner:
-    """The scheme as the training loop drives it; an iteration is an update."""
+    """The scheme as the training loop drives it; an iteration is an update.
 
-    def __init__(self, lesson: Lesson, options: Sliced):
-        training, d = lesson.training, lesson.problem.shape[0]
+    Args:
+        lesson, options: settings. net: what is moved and kept. family: of which it is a member.
+        functional: F.
+    """
+
+    def __init__(
+        self,
+        lesson: Lesson,
+        options: Sliced,
+        net: nn.Module,
+        family: nn.Module,
+        functional: Functional,
+    ):
+        training = lesson.training
         steps = steps_of(training.iterations, options.inner)
-        target = target_of(lesson.seed, *lesson.names[2:], d)  # behind "train" and the network
-        free_energy = total(potential(potential_of(target)), entropy)
         proximal = Proximal(
             tau=options.tau,
             inner=options.inner,
@@ -29,13 +39,10 @@ class SlicedLearner:
             lr=training.lr,
             common=options.noise == "common",
         )
-        self._scheme = SlicedJKO(Pushforward(lesson.network(), d), free_energy, proximal)
-        self._kept, self._inner = Kept(steps, options.keep_every), options.inner
-        self._kept.offer(self._net, 0)
-
-    @property
-    def _net(self) -> nn.Module:
-        return self._scheme.family.net
+        self._net, self._inner = net, options.inner
+        self._scheme = SlicedJKO(family, functional, proximal)
+        self._kept = Kept(steps, options.keep_every)
+        self._kept.offer(net, 0)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -64,4 +71,8 @@ class SlicedLearner:
 
 def learner(lesson: Lesson) -> Learner:
     """Flows, one a step that is kept."""
-    return SlicedLearner(lesson, Sliced(**lesson.training.options))
+    d, net = lesson.problem.shape[0], lesson.network()
+    target = target_of(lesson.seed, *lesson.names[2:], d)  # behind "train" and the network
+    free_energy = total(potential(potential_of(target)), entropy)
+    options = Sliced(**lesson.training.options)
+    return SlicedLearner(lesson, options, net, Pushforward(net, d), free_energy)

@@ -8,7 +8,7 @@ DATASETS = {f"gaussian-{d}": Dataset(f"d = {d}", (d,), f"{HERE}.law") for d in r
 NETWORKS = {
     "sw_jko": Network("nsgf.train.sw_jko", role="map", options=f"{OPTIONS}.Sliced"),
     "jko_icnn": Network("nsgf.train.jko_icnn", role="convex", options=f"{OPTIONS}.Convex"),
-    "langevin": Network("nsgf.train.langevin", role="points", options=f"{OPTIONS}.Langevin"),
+    "langevin": Network("nsgf.train.langevin", role="measure", options=f"{OPTIONS}.Langevin"),
 }
 METHODS = {
     "sw-jko": Method("SW-JKO", ("sw_jko",), "nsgf.sample.states"),

@@ -1,0 +1,99 @@
+"""The energies F(mu) = 1/2 int int W(x - y) dmu dmu + int V dmu, and where they end.
+
+ring      W = |x|^4 / 4 - |x|^2 / 2           a circle of radius 1 / sqrt 3
+disk      W = |x|^2 / 2 - log |x|             the uniform law of the unit disk
+annulus   the same, and V = -log |x| / 4      the uniform law of 1/2 <= |x| <= sqrt 5 / 2
+
+Repulsion by -log |x| in the plane makes |x|^2 / 2 a uniform density 1 / pi; the drift is the field
+of a charge 1/4 at 0, which keeps a disk of that area free (arXiv:2110.10972, section 4.2).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from nsgf.jko.functionals import Functional, interaction, potential, total
+from nsgf.rng import Stream
+
+TINY = 1e-12  # squared data units: the drift's logarithm at 0 is no number
+
+
+@dataclass(frozen=True)
+class Energy:
+    """An energy and its end.
+
+    Attributes:
+        functional: F. least: F of the end. radius: root of its mean |x|^2.
+        draw: n points of it, (n, 2).
+    """
+
+    functional: Functional
+    least: float
+    radius: float
+    draw: Callable[[int, Stream], Tensor]
+
+
+def _between(inner: float, outer: float) -> Callable[[int, Stream], Tensor]:
+    """The uniform law of an annulus, by its squared radii."""
+
+    def draw(n: int, numbers: Stream) -> Tensor:
+        square = inner + (outer - inner) * numbers.uniform(n)
+        angle = 2 * math.pi * numbers.uniform(n)
+        return square.sqrt()[:, None] * _circle(angle)
+
+    return draw
+
+
+def _circle(angle: Tensor) -> Tensor:
+    import torch
+
+    return torch.stack([angle.cos(), angle.sin()], 1)
+
+
+def _on_circle(radius: float) -> Callable[[int, Stream], Tensor]:
+    return lambda n, numbers: radius * _circle(2 * math.pi * numbers.uniform(n))
+
+
+def _repel(square: Tensor) -> Tensor:
+    return square / 2 - square.log() / 2
+
+
+def _drift(x: Tensor) -> Tensor:
+    return -(x.square().sum(1) + TINY).log() / 8
+
+
+def _annulus_least() -> float:
+    """Of u = |x|^2, uniform on [1/4, 5/4]; max of two of them has density 2 (u - 1/4).
+
+    1/2 E|x - y|^2 / 2 = E u / 2; of log |x - y| around a circle the mean is log of the larger
+    radius, so that 1/2 E(-log |x - y|) = -1/4 E log max(u, u'); E V = -1/8 E log u.
+    """
+
+    def primitive(u: float, first: float, second: float) -> float:
+        """Of (first u + second) log u."""
+        log = math.log(u)
+        return first * (u * u / 2 * log - u * u / 4) + second * (u * log - u)
+
+    ends = (1.25, 0.25)
+    larger = primitive(ends[0], 2, -0.5) - primitive(ends[1], 2, -0.5)
+    plain = primitive(ends[0], 0, 1) - primitive(ends[1], 0, 1)
+    return 0.75 / 2 - larger / 4 - plain / 8
+
+
+ENERGIES = {
+    "ring": Energy(
+        interaction(lambda s: s.square() / 4 - s / 2),
+        -1 / 12,
+        1 / math.sqrt(3),
+        _on_circle(1 / math.sqrt(3)),
+    ),
+    "disk": Energy(interaction(_repel), 3 / 8, math.sqrt(1 / 2), _between(0.0, 1.0)),
+    "annulus": Energy(
+        total(interaction(_repel), potential(_drift)),
+        _annulus_least(),
+        math.sqrt(3 / 4),
+        _between(0.25, 1.25),
+    ),
+}

@@ -1,0 +1,58 @@
+"""Laws of interaction energies: their ends are what is written of them."""
+
+import math
+
+import pytest
+import torch
+
+from nsgf.jko.measure import Measure
+from nsgf.rng import stream
+from nsgf.studies.aggregation.energies import ENERGIES
+
+W = {
+    "ring": lambda s: s.square() / 4 - s / 2,
+    "disk": lambda s: s / 2 - s.log() / 2,
+    "annulus": lambda s: s / 2 - s.log() / 2,
+}
+SUPPORT = {"ring": (3**-0.5, 3**-0.5), "disk": (0.0, 1.0), "annulus": (0.5, math.sqrt(5) / 2)}
+
+
+def variation(name: str, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """int W(x - y) dmu(y) + V(x), which is constant where mass lies and no less elsewhere."""
+    squares = (x[:, None] - y).square().sum(-1)
+    drift = -x.norm(dim=1).log() / 4 if name == "annulus" else 0.0
+    return W[name](squares).mean(1) + drift
+
+
+def at(radius: torch.Tensor) -> torch.Tensor:
+    angle = 2 * math.pi * stream(1, "angle").uniform(len(radius)).double()
+    return radius[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
+
+
+@pytest.mark.parametrize("name", ENERGIES)
+def test_the_end_has_the_energy_and_the_radius_that_are_written(name):
+    energy = ENERGIES[name]
+    x = energy.draw(3000, stream(2, name))
+    assert float(energy.functional(Measure(x))) == pytest.approx(energy.least, abs=0.02)
+    assert x.square().sum(1).mean().sqrt().item() == pytest.approx(energy.radius, rel=0.02)
+    low, high = SUPPORT[name]
+    radii = x.norm(dim=1)
+    assert radii.min() >= low - 1e-4
+    assert radii.max() <= high + 1e-4
+
+
+@pytest.mark.parametrize("name", ENERGIES)
+def test_no_mass_gains_by_moving(name):
+    """Euler and Lagrange: the first variation is level on the support, and higher off it."""
+    y = ENERGIES[name].draw(60_000, stream(3, name)).double()
+    low, high = SUPPORT[name]
+    inside = variation(name, at(torch.linspace(low + 0.02 * (high > low), high, 9).double()), y)
+    assert inside.max() - inside.min() < 0.02
+    outside = torch.tensor([high + 0.3, high + 0.6, *([low - 0.2] if low else [])]).double()
+    assert (variation(name, at(outside), y) > inside.mean() + 0.005).all()
+
+
+def test_a_drift_at_the_centre_is_a_number():
+    for x in (torch.zeros(2, 2) + torch.eye(2), torch.eye(2) - 1):
+        at_centre = torch.cat([x, torch.zeros(1, 2)])
+        assert torch.isfinite(ENERGIES["annulus"].functional(Measure(at_centre)))
