@@ -41,8 +41,8 @@ def test_energy_and_radius_stand_beside_the_exact_ones(tmp_path):
         exact = {"ring": -1 / 12, "annulus": None}[dataset] if metric == "energy" else None
         if exact is not None:
             assert float(row["floor"]) == pytest.approx(exact)
-    # Half a unit of time gathers a little already: the energy is below that of the start.
-    start = -(0.25**2) + 0.25**4 * 2  # E W / 2 of N(0, 1/16 I): E|x-y|^2 = 4/16, E|x-y|^4 = 8/16^2
+    # A little time lowers the energy already, from that of N(0, 0.25^2 I): |x - y|^2 has mean
+    # 4 0.25^2, and its square 8 (2 0.25^2)^2.
     start = (8 * (2 * 0.25**2) ** 2 / 4 - 4 * 0.25**2 / 2) / 2
     assert float(found["ring", "sw-particles", "energy"]["mean"]) < start
 
