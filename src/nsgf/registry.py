@@ -8,7 +8,7 @@ line here and one small file.
 import difflib
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -169,6 +169,8 @@ METHODS = {
 STUDIES = {
     "planar": "nsgf.studies.planar",
     "images": "nsgf.studies.images",
+    "diffusion": "nsgf.studies.diffusion",
+    "aggregation": "nsgf.studies.aggregation",
 }
 
 
@@ -247,12 +249,29 @@ STORAGES = {
 }
 
 
-def _take_in(study: str) -> None:
+_TAKEN: dict[tuple[str, str], str] = {}  # table and name: the kind of study that brought it
+
+
+def _take_in(kind: str, study: str) -> None:
     """Add what a study's catalogue has to the tables here."""
     package = importlib.util.find_spec(f"{study}.catalogue")
     for name, table in vars(module_of(f"{study}.catalogue")).items() if package else ():
         if name in TABLES:
+            _TAKEN.update({(name, key): kind for key in table.keys() - TABLES[name].keys()})
             _add(name, table)
+
+
+def shown_entries(kinds: Collection[str]) -> tuple:
+    """Data sets and methods that tables and figures of some kinds of studies may show.
+
+    Those that other kinds have brought are left out: a new kind makes no table stale.
+    """
+    return tuple(
+        (key, entry)
+        for name in ("DATASETS", "METHODS")
+        for key, entry in TABLES[name].items()
+        if _TAKEN.get((name, key)) in (None, *kinds)
+    )
 
 
 def _add(name: str, entries: Mapping) -> None:
@@ -321,8 +340,8 @@ TABLES = {
     "NETS": NETS,
     "FIGURES": FIGURES,
 }
-for _study in STUDIES.values():
-    _take_in(_study)
+for _kind, _study in STUDIES.items():
+    _take_in(_kind, _study)
 # A method that brings its own learner needs no line in NETWORKS.
 _own = {m.networks[0]: Network(m.learner, options=ANY) for m in METHODS.values() if m.learner}
 _add("NETWORKS", _own)

@@ -33,7 +33,6 @@ def preset() -> dict:
 
 def test_energy_and_radius_stand_beside_the_exact_ones(tmp_path):
     house = House(tmp_path, preset())
-    house.line("STUDIES", '"aggregation": "nsgf.studies.aggregation",')
     house.run()
     found = {(r["dataset"], r["method"], r["metric"]): r for r in house.rows("gathering")}
     assert len(found) == 2 * 3 * 2
@@ -51,7 +50,6 @@ def test_another_kind_of_data_set_is_refused(tmp_path):
     whole = preset()
     whole["studies"]["gathering"]["datasets"] = ["moons"]
     house = House(tmp_path, whole)
-    house.line("STUDIES", '"aggregation": "nsgf.studies.aggregation",')
     result = house.nsgf("check", "--preset", "config/mine.yaml")
     assert result.returncode == 1
     assert "no interaction energy" in result.stderr

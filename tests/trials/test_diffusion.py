@@ -47,7 +47,6 @@ def preset() -> dict:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory) -> House:
     house = House(tmp_path_factory.mktemp("diffusion"), preset())
-    house.line("STUDIES", '"diffusion": "nsgf.studies.diffusion",')
     house.run()
     return house
 

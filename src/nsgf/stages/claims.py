@@ -6,7 +6,7 @@ from nsgf.config.figure import ReportStage
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.layout import paper_file
-from nsgf.registry import DATASETS, METHODS, kind_of, module_of
+from nsgf.registry import kind_of, module_of, shown_entries
 from nsgf.stages.table import ENDINGS
 
 
@@ -42,7 +42,7 @@ def tasks(outline: Outline) -> Iterator[Task]:
         inputs=inputs,
         outputs={e: outline.layout.claims(e) for e in ENDINGS},
         modules=tuple(sorted({m for kind in kinds for m in (kind.claims, kind.evidence)})),
-        entries=(*DATASETS.items(), *METHODS.items()),
+        entries=shown_entries({kind for kind, *_ in judged.values()}),
         part="claims",
         reported=True,
         local=True,

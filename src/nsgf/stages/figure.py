@@ -7,7 +7,7 @@ from nsgf.config.figure import Figure, FigureStage, PanelOf, Shown
 from nsgf.config.preset import shown_cells
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
-from nsgf.registry import DATASETS, FIGURES, METHODS, module_of
+from nsgf.registry import DATASETS, FIGURES, module_of, shown_entries
 from nsgf.stages.probe import probe_file
 from nsgf.stages.targets import asking, errors_file
 
@@ -25,6 +25,8 @@ def tasks(outline: Outline) -> Iterator[Task]:
 def _task(outline: Outline, name: str, figure: Figure) -> Task:
     kind, specs = FIGURES[figure.kind], [DATASETS[dataset] for dataset in figure.datasets]
     inputs, panels = _sources(outline, figure, kind.reads)
+    running = outline.preset.running
+    studies = [running[figure.study]] if figure.study else running.values()
     if files := tuple(file for spec in specs for file in spec.files):
         inputs["laws"] = files
     return Task(
@@ -34,7 +36,7 @@ def _task(outline: Outline, name: str, figure: Figure) -> Task:
         inputs=inputs,
         outputs={e: outline.layout.figure(name, e) for e in ("pdf", "png")},
         modules=(kind.module, *(module for spec in specs for module in spec.modules)),
-        entries=(*DATASETS.items(), *METHODS.items()),
+        entries=shown_entries({study.kind for study in studies}),
         part=f"figure-{name}",
         study=figure.study or "",
         reported=True,

@@ -9,7 +9,7 @@ from nsgf.engine.branch import Branch, Placed
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.layout import paper_file
-from nsgf.registry import DATASETS, METHODS, kind_of, module_of
+from nsgf.registry import kind_of, module_of, shown_entries
 from nsgf.stages.probe import probe_file
 from nsgf.stages.targets import asking, errors_file
 
@@ -66,6 +66,8 @@ def _task(
 ) -> Task:
     """A table of a study, or another `of` a study or of none."""
     of = name if study else of
+    studies = [outline.preset.studies[of]] if of else outline.preset.running.values()
+    kinds = {one.kind for one in studies}
     return Task(
         "table",
         {"table": name},
@@ -73,7 +75,7 @@ def _task(
         inputs=inputs,
         outputs={e: outline.layout.table(name, e) for e in ENDINGS},
         modules=tuple(filter(None, modules)),
-        entries=(*DATASETS.items(), *METHODS.items()),  # labels, order and aliases
+        entries=shown_entries(kinds),  # labels, order and aliases
         part=f"table-{name}",
         study=of,
         reported=True,
