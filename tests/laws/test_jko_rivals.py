@@ -31,6 +31,7 @@ def test_derivatives_are_autograds(d):
         bend = torch.func.hessian(lambda at: net(at[None])[0])(x[k])
         torch.testing.assert_close(gradient[k], slope)
         torch.testing.assert_close(hessian[k], bend)
+    torch.testing.assert_close(net.gradient(x), gradient)
 
 
 def test_it_is_convex_and_near_the_identity_at_first():

@@ -39,7 +39,8 @@ class Preset(Model):
     figures: dict[Name, Figure] = Field(default_factory=dict)
     """By file name: figure3 is Figure 3 of the paper."""
     only: str | None = None
-    """The part that is run: a study, or `study/set,set` for some of its data sets; None for all."""
+    """The part that is run: a study, `study/set,set` for some of its data sets, or `name` for all
+    studies that are called `name-...`; None for all."""
 
     @model_validator(mode="before")
     @classmethod
@@ -75,6 +76,8 @@ class Preset(Model):
         if self.only is None:
             return self.studies
         name, _, sets = self.only.partition("/")
+        if family := {n: s for n, s in self.studies.items() if n.startswith(f"{name}-")}:
+            return family
         study = lookup(self.studies, name, f"study of preset '{self.name}'")
         known = dict.fromkeys(study.datasets)
         for dataset in (wanted := [d for d in sets.split(",") if d]):
@@ -84,8 +87,8 @@ class Preset(Model):
 
     @property
     def publication(self) -> str:
-        """What its run is published as: the preset, or a study of it."""
-        return self.name if self.only is None else "-".join([self.name, *self.running])
+        """What its run is published as: the preset, or a part of it."""
+        return self.name if self.only is None else f"{self.name}-{self.only.partition('/')[0]}"
 
     @property
     def numerics(self) -> Mode:

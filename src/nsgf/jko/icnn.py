@@ -102,7 +102,7 @@ class JKOICNN:
     @torch.no_grad()
     def _through(self, x: Tensor, steps: int | None = None) -> Tensor:
         for net in self.maps[:steps]:
-            x = net.derivatives(x)[0]
+            x = net.gradient(x)
         return x
 
     def _fresh(self) -> torch.optim.Optimizer:

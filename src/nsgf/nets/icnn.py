@@ -35,7 +35,7 @@ class Config(NetModel):
 
 
 def build(config: Config, shape: tuple[int, ...]):
-    """u(x): (n, d) to (n,), with `derivatives` and `clamp`."""
+    """u(x): (n, d) to (n,), with `gradient`, `derivatives` and `clamp`."""
     import torch
     from torch import Tensor, nn
     from torch.nn.functional import softplus
@@ -66,6 +66,21 @@ def build(config: Config, shape: tuple[int, ...]):
                 z = softplus(self._before(k, x, z))
             quadratic = (x @ self.root.T).square().sum(1) + config.convexity * x.square().sum(1)
             return quadratic / 2 + z @ self.out
+
+        def gradient(self, x: Tensor) -> Tensor:
+            """The gradient at x alone, (n, d): the map itself."""
+            z, before = None, []
+            for k in range(config.depth):
+                before.append(self._before(k, x, z))
+                z = softplus(before[-1])
+            found = (x @ self.root.T) @ self.root + config.convexity * x
+            g = self.out
+            for k in reversed(range(config.depth)):
+                turn = g * torch.sigmoid(before[k])
+                found = found + turn @ self.linear[k].weight
+                found = found + (2 * turn * self.square[k](x)) @ self.square[k].weight
+                g = turn @ self.positive[k - 1] if k else g
+            return found
 
         def derivatives(self, x: Tensor) -> tuple[Tensor, Tensor]:
             """The gradient (n, d) and the Hessian (n, d, d) at x, differentiable in the weights."""

@@ -13,7 +13,7 @@ def draw(task: Task, x0: Tensor, path: StatePath | None) -> Batch:
     for k, net in enumerate(maps):
         if path:
             path.add(x, k / len(maps))
-        x = net.derivatives(x)[0]
+        x = net.gradient(x)
     if path:
         path.add(x, 1.0)
     return Batch(x, len(maps) * len(x0), len(maps))

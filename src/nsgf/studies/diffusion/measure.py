@@ -1,4 +1,4 @@
-"""Symmetric Kullback-Leibler divergence of a scheme's states, in nats, beside a perfect solver's.
+"""Symmetric Kullback-Leibler divergence of a scheme's states, log10 of nats, beside an oracle's.
 
 Of the state rho and a Gaussian nu: mean over n points of rho of log rho - log nu, plus mean over n
 points of nu of log nu - log rho. A normalising flow and maps of convex potentials have a density;
@@ -7,6 +7,7 @@ divergence of the scheme's own exact steps, which any solver of it would end at.
 """
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from nsgf.registry import DATASETS
 from nsgf.rng import Stream, stream
 from nsgf.studies.diffusion.target import target_of
 
+LEAST = 1e-12
 PROTOCOL = "Monte Carlo, n points of either law"
 STEPS = {"sw_jko": sw_jko_step, "jko_icnn": jko_step}  # by network: its scheme's exact step
 Draw = Callable[[int, Stream], Tensor]
@@ -57,19 +59,19 @@ class Instrument:
             if step is None:
                 continue
             if time is None:
-                name, nu = "symkl", target
+                name, nu = "log10_symkl", target
             else:
                 factor = self._d if self._network == "sw_jko" else 1
                 name, nu = (
-                    f"symkl_t{time:g}",
+                    f"log10_symkl_t{time:g}",
                     diffusion(Gaussian.standard(self._d), target, factor * time),
                 )
             draw, log_density = density_of(states, step)
             numbers = stream(self._settings.seed, "symkl", self._dataset, *of, step)
             n = self._settings.metrics.n_test
             value = divergence(draw, log_density, nu, n, numbers)
-            floor = symmetric_kl(oracle(step), nu) if oracle else float("nan")
-            found.append(Measured(name, value, floor, PROTOCOL, n))
+            floor = _log10(symmetric_kl(oracle(step), nu)) if oracle else float("nan")
+            found.append(Measured(name, _log10(value), floor, PROTOCOL, n))
         return found, {}
 
     def _step_at(self, time: float, steps: list[int]) -> int | None:
@@ -126,7 +128,7 @@ def density_of(states: Mapping[str, nn.Module], step: int) -> tuple[Draw, LogDen
     def draw(n: int, numbers: Stream) -> Tensor:
         x = numbers.normal(n, d)
         for net in maps:
-            x = net.derivatives(x)[0]
+            x = net.gradient(x)
         return x
 
     def log_density(x: Tensor) -> Tensor:
@@ -138,6 +140,11 @@ def density_of(states: Mapping[str, nn.Module], step: int) -> tuple[Draw, LogDen
         return volume + Gaussian.standard(d).log_density(x)
 
     return draw, log_density
+
+
+def _log10(value: float) -> float:
+    """As errors are printed; an estimate may be below 0 by chance."""
+    return math.log10(max(value, LEAST))
 
 
 def _dimension(states: Mapping[int, nn.Module]) -> int:
