@@ -182,6 +182,17 @@ def test_reading_a_preset_imports_nothing_heavy():
     assert result.stdout.strip() == "[]"
 
 
+def test_the_driver_loads_no_library_before_it_has_chosen_numerics():
+    program = (
+        "import sys; sys.path.insert(0, 'workflow'); import reproduce;"
+        "print([m for m in ('numpy', 'torch', 'pandas') if m in sys.modules])"
+    )
+    command = [sys.executable, "-c", program]
+    root = SOURCE.parents[1]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    assert result.stdout.strip() == "[]"
+
+
 def test_every_test_that_the_paper_map_names_exists():
     text, file = Path("docs/paper-map.md").read_text(), ""
     named = re.findall(r"`([\w/]*\.py)?::(\w+)`", text)

@@ -26,7 +26,6 @@ from nsgf.engine.dag import jobs, targets
 from nsgf.engine.lineage import needed, unfinished
 from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
-from nsgf.ops import cost as costs
 from nsgf.ops import timeline
 from nsgf.ops.audit.dvc import PIPELINE, outputs
 from nsgf.ops.plan.forecast import any_forecast
@@ -126,7 +125,7 @@ def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
         if ended.done:
             write_json(Path(f"results/{request.preset.name}/timings/run.json"), cost)
             timeline.draw(request.preset)
-            costs.draw(request.preset)
+            timeline.draw_cost(request.preset)
         made = snakemake_run.report(request.technical, wanted, request.settings, request.log)
         if request.complete and request.preset.only is None:
             _make_outputs(request.preset.name)

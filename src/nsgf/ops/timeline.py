@@ -8,7 +8,6 @@ from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
 from nsgf.engine.task import Job
 from nsgf.layout import Layout
-from nsgf.ops import cost
 from nsgf.ops.timing import Timing, timing
 
 
@@ -16,7 +15,7 @@ def run(preset: Path) -> None:
     """Write results/<preset>/timings/{timeline,cost}.{csv,png} from the times of jobs."""
     whole = load(preset, Preset)
     draw(whole)
-    cost.draw(whole)
+    draw_cost(whole)
 
 
 def draw(whole: Preset) -> None:
@@ -32,6 +31,13 @@ def draw(whole: Preset) -> None:
     head = "job,stage,start_s,end_s,peak_rss_mb"
     write_text(folder / "timeline.csv", "\n".join([head, *lines, ""]))
     _draw(ran, first, folder / "timeline.png", whole.title)
+
+
+def draw_cost(whole: Preset) -> None:
+    """The second."""
+    from nsgf.ops import cost  # numpy, which the driver's numerics must come before
+
+    cost.draw(whole)
 
 
 def _draw(ran: list[tuple[Job, Timing]], first: float, path: Path, title: str) -> None:
