@@ -53,6 +53,7 @@ class Dataset:
         return tuple(law for law in (self.source, self.target) if is_module(law))
 
 
+STORED = ("map", "convex", "measure")  # roles of networks that are no field, run once as stored
 ANY = "any"  # settings of a learner that nobody else knows
 
 
@@ -101,7 +102,8 @@ class Method:
     @property
     def takes_nfe(self) -> bool:
         """Whether the number of evaluations is free to choose."""
-        return not (self.two_phase or self.nfe_of or self.stepwise or self.follows_flow)
+        own = any(NETWORKS[n].role in STORED for n in self.networks)
+        return not (self.two_phase or self.nfe_of or self.stepwise or self.follows_flow or own)
 
     @property
     def follows_flow(self) -> bool:

@@ -15,7 +15,7 @@ NETS = {
 def preset() -> dict:
     methods = {f"sw-{family}": {} for family in NETS}
     study = {"kind": "aggregation", "datasets": ["ring", "annulus"], "methods": methods}
-    whole = small("mine", **study, nfe=[1], metrics={"n_test": 200})
+    whole = small("mine", **study, metrics={"n_test": 200})
     networks = {
         f"sw_{family}": {
             "net": net,

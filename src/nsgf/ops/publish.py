@@ -46,6 +46,9 @@ ASIDE = ("tuning", "sweeps")  # not in README.md
 SHOWN = {  # metrics of README.md
     "w2": "`w2`, exact W2 of 1024 samples",
     "sw2_debiased": "`sw2_debiased`, debiased sliced W2², near 0 for the target itself",
+    "log10_symkl": "`log10_symkl`, log10 of the symmetric divergence from the target",
+    "energy": "`energy` of the last state, in the place of a floor the least there is",
+    "radius": "`radius` of the last state, in the place of a floor the exact one",
     "fid": "`fid`",
     "fd_effnet_lite0": "`fd_effnet_lite0`",
     "fd_classifier": "`fd_classifier`",
@@ -152,7 +155,7 @@ def readme_table() -> str:
             continue
         labels = {n: m.label for n, m in METHODS.items()} | about.get("labels", {})
         parts.append(f"**{about['title']}** (commit {about['commit'][:10]})\n")
-        tables = sorted(folder.glob("table*.csv"))
+        tables = sorted(p for p in folder.glob("*.csv") if p.stem != "targets")
         for path in (p for p in tables if not is_beside(p.stem)):
             long = f"[intervals, seeds, protocols, verdicts]({path.with_suffix('.md')})"
             for grid in (g for g in arrange.grids(pd.read_csv(path)) if g.metric in SHOWN):

@@ -1,6 +1,6 @@
 """Energies, the scheme and families of this kind."""
 
-from nsgf.registry import Dataset, Method, Network
+from nsgf.registry import Dataset, Figure, Method, Network
 
 HERE = "nsgf.studies.aggregation"
 DATASETS = {
@@ -19,6 +19,7 @@ METHODS = {
     "sw-grid": Method("SW-JKO, grid", ("sw_grid",), "nsgf.sample.states"),
     "sw-generator": Method("SW-JKO, network", ("sw_generator",), "nsgf.sample.states"),
 }
+FIGURES = {"gathering": Figure("nsgf.report.gathering", shows="plane")}
 NETS = {
     "points": "nsgf.nets.points",
     "grid": "nsgf.nets.grid",

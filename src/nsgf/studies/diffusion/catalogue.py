@@ -1,6 +1,6 @@
 """Problems, schemes and networks of this kind."""
 
-from nsgf.registry import Dataset, Method, Network
+from nsgf.registry import Dataset, Figure, Method, Network
 
 HERE = "nsgf.studies.diffusion"
 OPTIONS = f"{HERE}.options"
@@ -14,6 +14,10 @@ METHODS = {
     "sw-jko": Method("SW-JKO", ("sw_jko",), "nsgf.sample.states"),
     "jko-icnn": Method("JKO-ICNN (Mokrov et al. 2021)", ("jko_icnn",), "nsgf.sample.maps"),
     "euler-maruyama": Method("Euler-Maruyama", ("langevin",), "nsgf.sample.states"),
+}
+FIGURES = {
+    "dimension": Figure("nsgf.report.dimension", reads="table"),
+    "along": Figure("nsgf.report.along", reads="table"),
 }
 NETS = {
     "real_nvp": "nsgf.nets.real_nvp",
