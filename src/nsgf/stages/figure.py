@@ -26,7 +26,7 @@ def _task(outline: Outline, name: str, figure: Figure) -> Task:
     kind, specs = FIGURES[figure.kind], [DATASETS[dataset] for dataset in figure.datasets]
     inputs, panels = _sources(outline, figure, kind.reads)
     running = outline.preset.running
-    studies = [running[figure.study]] if figure.study else running.values()
+    studies = [running[figure.study]] if figure.study else [b.study for b in asking(outline)]
     if files := tuple(file for spec in specs for file in spec.files):
         inputs["laws"] = files
     return Task(

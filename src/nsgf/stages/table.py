@@ -66,7 +66,7 @@ def _task(
 ) -> Task:
     """A table of a study, or another `of` a study or of none."""
     of = name if study else of
-    studies = [outline.preset.studies[of]] if of else outline.preset.running.values()
+    studies = [outline.preset.studies[of]] if of else [b.study for b in asking(outline)]
     kinds = {one.kind for one in studies}
     return Task(
         "table",
