@@ -8,9 +8,10 @@ from scipy.stats import gaussian_kde
 
 from nsgf.jko.gaussian import Gaussian, diffusion, jko_step, random_target, symmetric_kl
 from nsgf.jko.icnn import JKOICNN, inverse
-from nsgf.jko.langevin import euler_maruyama, kernel_density
+from nsgf.jko.langevin import euler_maruyama, kernel_density, kernel_draw
 from nsgf.nets import icnn
 from nsgf.rng import stream
+from nsgf.studies.diffusion.measure import divergence
 
 
 def convex(d: int, seed: int = 1, strong: float = 0.5):
@@ -111,3 +112,28 @@ def test_kernel_densities_are_scipys(d):
     ours = kernel_density(points, at, rows=7)
     torch.testing.assert_close(ours, torch.from_numpy(theirs), rtol=1e-8, atol=1e-8)
     assert not math.isnan(float(ours.sum()))
+
+
+def test_a_kernel_density_is_that_of_its_draws():
+    """The mean of 1 / density over draws in a box is the box's volume over what is drawn there."""
+    points = stream(4, "p").normal(200, 2)
+    x = kernel_draw(points, 60_000, stream(4, "x"))
+    inside = (x.abs() < 1).all(1)
+    volume = (-kernel_density(points, x[inside])).exp().sum().item() / len(x)
+    assert volume == pytest.approx(4, rel=0.03)
+    spread = points.double().T.cov() * (1 + 200 ** (-2 / 6))  # n in place of n - 1: 1/200 apart
+    torch.testing.assert_close(x.double().T.cov(), spread, rtol=0.03, atol=0.02)
+
+
+@pytest.mark.parametrize(("d", "printed"), [(6, -0.20), (12, 0.47)])
+def test_a_thousand_particles_are_as_far_from_their_gaussian_as_print_says(d, printed):
+    """Whatever Gaussian: Scott's kernels follow any linear map."""
+    points, nu = stream(5, "p", d).normal(1000, d), Gaussian.standard(d)
+    found = divergence(
+        lambda n, numbers: kernel_draw(points, n, numbers),
+        lambda x: kernel_density(points, x),
+        nu,
+        3000,
+        stream(5, d),
+    )
+    assert math.log10(found) == pytest.approx(printed, abs=0.12)

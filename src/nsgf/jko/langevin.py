@@ -23,6 +23,19 @@ def euler_maruyama(
     return x
 
 
+def kernel_draw(points: Tensor, n: int, numbers: Stream) -> Tensor:
+    """`n` draws of the law that has this density, (n, d): a point, and noise of the kernel."""
+    chosen = points[numbers.integers(len(points), n)].double()
+    noise = numbers.normal(n, points.shape[1]).double() @ _kernel(points).T
+    return (chosen + noise).to(points)
+
+
+def _kernel(points: Tensor) -> Tensor:
+    """Cholesky factor of the kernel's covariance, (d, d) float64: Scott's rule."""
+    n, d = points.shape
+    return torch.linalg.cholesky(points.double().T.cov().reshape(d, d) * n ** (-2 / (d + 4)))
+
+
 def kernel_density(points: Tensor, at: Tensor, rows: int = 512) -> Tensor:
     """Logarithm of a Gaussian kernel density estimate, (m,), with scipy's bandwidth, Scott's.
 
@@ -30,9 +43,7 @@ def kernel_density(points: Tensor, at: Tensor, rows: int = 512) -> Tensor:
         points: it is made of, (n, d). at: where, (m, d). rows: of `at` at a time.
     """
     n, d = points.shape
-    points, at = points.double(), at.double()
-    covariance = points.T.cov().reshape(d, d) * n ** (-2 / (d + 4))
-    factor = torch.linalg.cholesky(covariance)
+    points, at, factor = points.double(), at.double(), _kernel(points)
     white, asked = (torch.linalg.solve_triangular(factor, p.T, upper=False).T for p in (points, at))
     squares, found = white.square().sum(1) / 2, []
     for part in asked.split(rows):

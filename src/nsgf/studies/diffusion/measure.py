@@ -18,7 +18,7 @@ from nsgf.artifact import write_json
 from nsgf.config.metrics import EvaluateStage, ReferenceStage
 from nsgf.jko.gaussian import Gaussian, diffusion, jko_step, sw_jko_step, symmetric_kl
 from nsgf.jko.icnn import inverse
-from nsgf.jko.langevin import kernel_density
+from nsgf.jko.langevin import kernel_density, kernel_draw
 from nsgf.jko.measure import Pushforward
 from nsgf.metrics.wasserstein import Measured
 from nsgf.nets.build import load
@@ -108,10 +108,7 @@ def divergence(draw: Draw, log_density: LogDensity, nu: Gaussian, n: int, number
 
 
 def density_of(states: Mapping[str, nn.Module], step: int) -> tuple[Draw, LogDensity]:
-    """How the state after so many steps is drawn, and the logarithm of its density, (n, d) to (n,).
-
-    Particles are drawn with replacement.
-    """
+    """How the state after so many steps is drawn, and its log density, (n, d) to (n,)."""
     by_step = {int(name.removeprefix("step")): net for name, net in states.items()}
     kind, d = next(iter(by_step.values())).built_from[0].kind, _dimension(by_step)
     if kind == "real_nvp":
@@ -120,7 +117,7 @@ def density_of(states: Mapping[str, nn.Module], step: int) -> tuple[Draw, LogDen
     if kind == "points":
         points = by_step[step].x
         return (
-            lambda n, numbers: points[numbers.integers(len(points), n)],
+            lambda n, numbers: kernel_draw(points, n, numbers),
             lambda x: kernel_density(points, x),
         )
     maps = [by_step[k] for k in sorted(by_step) if k <= step]
