@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from nsgf.jko.measure import Measure
+from nsgf.jko.measure import Grid, Measure
 from nsgf.rng import stream
-from nsgf.studies.aggregation.energies import ENERGIES
+from nsgf.studies.aggregation.energies import ENERGIES, FOURTH, LOG, SQUARE
 
 W = {
     "ring": lambda s: s.square() / 4 - s / 2,
@@ -50,6 +50,31 @@ def test_no_mass_gains_by_moving(name):
     assert inside.max() - inside.min() < 0.02
     outside = torch.tensor([high + 0.3, high + 0.6, *([low - 0.2] if low else [])]).double()
     assert (variation(name, at(outside), y) > inside.mean() + 0.005).all()
+
+
+@pytest.mark.parametrize("name", ENERGIES)
+def test_a_grid_of_the_end_has_its_energy_and_a_single_cell_has_more(name):
+    """Masses meet themselves, spread over their cells."""
+    low, high = SUPPORT[name]
+    width = 0.08 if low == high else 0.0  # a circle is no density: a ring of that width
+
+    def log_density(x: torch.Tensor) -> torch.Tensor:
+        radius = x.norm(dim=1)
+        inside = (radius >= low - width / 2) & (radius <= high + width / 2)
+        return torch.where(inside, 0.0, -40.0)
+
+    grid = Grid.square(1.3, 50, log_density)
+    energy = ENERGIES[name].functional
+    assert energy(grid.draw(0, stream(1))).item() == pytest.approx(ENERGIES[name].least, abs=0.02)
+    one = Grid(grid.points, 2.6**2 / 2500, -40 * (grid.points - grid.points[1275]).norm(dim=1))
+    assert energy(one.draw(0, stream(1))).item() > ENERGIES[name].least + 0.05
+
+
+def test_means_over_a_unit_square_are_those_of_draws():
+    x, y = stream(4, "square").uniform(2, 400_000, 2).double()
+    square = (x - y).square().sum(1)
+    for drawn, written in ((square.log() / 2, LOG), (square, SQUARE), (square.square(), FOURTH)):
+        assert drawn.mean().item() == pytest.approx(written, rel=5e-3)
 
 
 def test_a_drift_at_the_centre_is_a_number():

@@ -136,7 +136,7 @@ def test_an_interaction_over_pairs_is_the_double_sum_and_ignores_infinity_at_hom
     assert value.item() == pytest.approx(expected.item(), rel=1e-5)
     assert torch.isfinite(torch.autograd.grad(value, at)[0]).all()
     mass = torch.full((40,), 1 / 40)
-    even = interaction(w, at_zero=7.0)(Measure(x, mass))
+    even = interaction(w, lambda cell: 7.0 + 0 * cell)(Measure(x, mass, mass.log()))
     assert even.item() == pytest.approx((expected * 39 + 3.5).item() / 40, rel=1e-5)
 
 

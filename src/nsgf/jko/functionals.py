@@ -46,14 +46,18 @@ def entropy(mu: Measure) -> Tensor:
     return mu.mean(mu.log_density)
 
 
-def interaction(w: Callable[[Tensor], Tensor], at_zero: float = 0.0) -> Functional:
+def interaction(
+    w: Callable[[Tensor], Tensor], within: Callable[[Tensor], Tensor] | None = None
+) -> Functional:
     """1/2 int int W(x - y) dmu dmu.
 
-    Of points without masses, which stand for independent draws, the mean is over pairs of two; a
-    point of a grid meets itself.
+    Of points without masses, which stand for independent draws, the mean is over pairs of two. A
+    mass of a grid is spread over its cell and meets itself there: left out, all of it would gather
+    in one point, however much W repels.
 
     Args:
-        w: W as a function of the squared distance, elementwise. at_zero: W(0), for grids.
+        w: W as a function of the squared distance, elementwise. within: its mean over two points
+            of one cell as a function of the cell's volume, elementwise; 0 where it is not given.
     """
 
     def of(mu: Measure) -> Tensor:
@@ -67,7 +71,10 @@ def interaction(w: Callable[[Tensor], Tensor], at_zero: float = 0.0) -> Function
             if mu.mass is None:
                 sums.append(values.masked_fill(itself, 0.0).sum() / (n * (n - 1)))
             else:
-                sums.append(mu.mass[part] @ values.masked_fill(itself, at_zero) @ mu.mass)
+                sums.append(mu.mass[part] @ values.masked_fill(itself, 0.0) @ mu.mass)
+        if within and mu.mass is not None:
+            cell = (mu.mass.log() - mu.log_density).exp()
+            sums.append((mu.mass.square() * within(cell)).sum())
         return torch.stack(sums).sum() / 2
 
     return of

@@ -17,6 +17,9 @@ from torch import Tensor
 from nsgf.jko.functionals import Functional, interaction, potential, total
 from nsgf.rng import Stream
 
+# Means over two points of a unit square: of the logarithm of their distance, its square and fourth
+# power.
+LOG, SQUARE, FOURTH = (4 * math.pi + 4 * math.log(2) - 25) / 12, 1 / 3, 2 / 15 + 1 / 18
 TINY = 1e-12  # squared data units: the drift's logarithm at 0 is no number
 
 
@@ -60,6 +63,18 @@ def _repel(square: Tensor) -> Tensor:
     return square / 2 - square.log() / 2
 
 
+def _repel_within(cell: Tensor) -> Tensor:
+    return cell * SQUARE / 2 - cell.log() / 2 - LOG
+
+
+def _ring(square: Tensor) -> Tensor:
+    return square.square() / 4 - square / 2
+
+
+def _ring_within(cell: Tensor) -> Tensor:
+    return cell.square() * FOURTH / 4 - cell * SQUARE / 2
+
+
 def _drift(x: Tensor) -> Tensor:
     return -(x.square().sum(1) + TINY).log() / 8
 
@@ -84,14 +99,14 @@ def _annulus_least() -> float:
 
 ENERGIES = {
     "ring": Energy(
-        interaction(lambda s: s.square() / 4 - s / 2),
+        interaction(_ring, _ring_within),
         -1 / 12,
         1 / math.sqrt(3),
         _on_circle(1 / math.sqrt(3)),
     ),
-    "disk": Energy(interaction(_repel), 3 / 8, math.sqrt(1 / 2), _between(0.0, 1.0)),
+    "disk": Energy(interaction(_repel, _repel_within), 3 / 8, math.sqrt(1 / 2), _between(0.0, 1.0)),
     "annulus": Energy(
-        total(interaction(_repel), potential(_drift)),
+        total(interaction(_repel, _repel_within), potential(_drift)),
         _annulus_least(),
         math.sqrt(3 / 4),
         _between(0.25, 1.25),
