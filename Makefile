@@ -34,10 +34,10 @@ reproduce: setup ## Data to report: PRESET=quick|cpu|gpu|paper, ONLY=table1|tabl
 	  --profile "$(PROFILE)" $(if $(COMPLETE),--complete)
 
 audit: setup ## Check every number of PRESET back to its bytes, against the commit
-	@$(BIN)/nsgf audit "results/$(PRESET)" $(AUDIT_ARGS)
+	@$(BIN)/nsgf audit "results/$(PRESET)" $(if $(ONLY),--only "$(ONLY)") $(AUDIT_ARGS)
 
 gate: setup ## Refuse altered files before a run goes on from them
-	@$(BIN)/nsgf audit "results/$(PRESET)" --gate
+	@$(BIN)/nsgf audit "results/$(PRESET)" $(if $(ONLY),--only "$(ONLY)") --gate
 
 badge: setup ## The page that reviewers of an artefact ask for: results/PRESET/evaluation.md
 	@$(BIN)/nsgf badge --preset "$(PRESET)"

@@ -13,10 +13,11 @@ import psutil
 
 from nsgf.artifact import read_json, sidecar
 from nsgf.engine.digests import Digests, altered, damaged
-from nsgf.engine.lineage import in_order
+from nsgf.engine.lineage import in_order, recipes
 from nsgf.engine.state import locked
 from nsgf.engine.task import Job, Task
 from nsgf.errors import NsgfError
+from nsgf.layout import Layout
 from nsgf.ops.plan.forecast import JobForecast
 from nsgf.ops.text import size
 from nsgf.ops.watch.state import LOCK
@@ -73,6 +74,19 @@ def refuse_damaged(every: Sequence[Job]) -> None:
             anew.update(job.outputs)
     if wrong := [path for path in wrong if path not in anew]:
         raise damaged(wrong)
+
+
+def forget_outdated(every: Sequence[Job], layout: Layout) -> None:
+    """Remove restored files that settings or code of now would not make.
+
+    Snakemake has made none of them, and knows nothing of what they were made with.
+    """
+    if not Path(layout.restored).exists():
+        return
+    kept, now = read_json(Path(layout.restored))["recipes"], recipes(every)
+    for path in (p for p, recipe in kept.items() if now.get(p, recipe) != recipe):
+        for file in (Path(path), sidecar(path)):
+            file.unlink(missing_ok=True)
 
 
 def _is_stale(task: Task) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import snakemake_run
-from before import holes, only_run, refuse_damaged, warn_of_scarcity
+from before import forget_outdated, holes, only_run, refuse_damaged, warn_of_scarcity
 from failures import explain
 from where import Where
 
@@ -26,6 +26,7 @@ from nsgf.engine.dag import jobs, targets
 from nsgf.engine.lineage import needed, unfinished
 from nsgf.engine.task import Job
 from nsgf.errors import NsgfError
+from nsgf.layout import Layout
 from nsgf.ops import timeline
 from nsgf.ops.audit.dvc import PIPELINE, outputs
 from nsgf.ops.plan.forecast import any_forecast
@@ -107,6 +108,7 @@ def reproduce(request: Request, where: Where, dry_run: bool = False) -> int:
         every = jobs(request.preset)
         asked = needed(every, targets(request.preset, request.complete))
         refuse_damaged(asked)
+        forget_outdated(every, Layout(f"results/{request.preset.name}"))
         left = {job.name for job in unfinished(every, targets(request.preset, request.complete))}
         if left and not where.slurm:
             planned = any_forecast(request.preset, local=True)  # where one sees what it measures

@@ -1,6 +1,7 @@
 """Where a preset's files lie. The only home of the results layout.
 
 results/<preset>/config/preset.json              the preset that the run has read
+results/<preset>/config/preset-<part>.json       that of a part
 results/<preset>/config/restored.json            that what lies behind published files is not here
 results/<preset>/pools/<dataset>/<pool>/seed<s>/shard<k>/
 results/<preset>/models/<dataset>/<network>/seed<s>.safetensors
@@ -59,7 +60,11 @@ class Layout:
     @property
     def preset(self) -> str:
         """The preset that the run has read."""
-        return f"{self.root}/config/preset.json"
+        return self.snapshot()
+
+    def snapshot(self, part: str = "") -> str:
+        """The preset that the run of it, or of a part of it, has read."""
+        return f"{self.root}/config/{'-'.join(filter(None, ('preset', part)))}.json"
 
     @property
     def restored(self) -> str:

@@ -153,6 +153,19 @@ def test_a_classifier_that_is_not_trained_cannot_measure(quick):
     assert "give networks.classifier" in refusal(quick)
 
 
+def test_a_part_is_a_study_or_all_of_one_name_and_exact_names_go_first():
+    cpu = load("config/cpu.yaml", Preset)
+    family = cpu.part("swjko")
+    assert all(name.startswith("swjko-") for name in family.running)
+    assert (len(family.running), family.publication) == (3, "cpu-swjko")
+    body = cpu.model_dump(mode="json")
+    body["studies"]["swjko"] = body["studies"]["swjko-gathering"]
+    assert list(parse(body, Preset, "test").part("swjko").running) == ["swjko"]
+    with pytest.raises(NsgfError, match="names data sets of 3 studies"):
+        cpu.part("swjko/ring")
+    assert list(cpu.part("table1/moons,scurve").running["table1"].datasets) == ["moons", "scurve"]
+
+
 def test_the_schema_is_the_models(tmp_path):
     schema.run(tmp_path / "schema.json")
     committed = Path("workflow/schemas/preset.schema.json").read_text()

@@ -65,12 +65,13 @@ def test_the_diffusion_is_a_semigroup_that_ends_at_its_target(d):
     assert diffusion(start, target, 0.0).kl(start) == pytest.approx(0, abs=1e-12)
 
 
-@pytest.mark.parametrize("tau", [0.05, 0.5])
-def test_a_wasserstein_step_has_its_closed_form_where_all_is_isotropic(tau):
+@pytest.mark.parametrize("variance", [2.25, 0.5, 0.05])
+@pytest.mark.parametrize("tau", [0.05, 0.1, 2.0])
+def test_a_wasserstein_step_has_its_closed_form_where_all_is_isotropic(tau, variance):
     """sigma' (1 + tau) - tau / sigma' = sigma for A = I (Mokrov et al. 2021)."""
-    found = jko_step(isotropic(3, 2.0, 2.25), isotropic(3, 0.0, 1.0), tau)
+    found = jko_step(isotropic(3, 2.0, variance), isotropic(3, 0.0, 1.0), tau)
     sigma = found.covariance[0, 0].sqrt().item()
-    assert sigma * (1 + tau) - tau / sigma == pytest.approx(1.5)
+    assert sigma * (1 + tau) - tau / sigma == pytest.approx(math.sqrt(variance))
     assert found.mean[0].item() == pytest.approx(2 / (1 + tau))
 
 

@@ -104,6 +104,15 @@ def test_effective_sizes_are_those_of_a_moving_average():
     assert hmc.r_hat(apart).item() > 1.2
 
 
+def test_single_precision_data_serve_chains_in_double():
+    posterior = data(30, 2)
+    single = Posterior(posterior.x.float(), posterior.y.float())
+    theta = stream(9).normal(3, 3).double()
+    torch.testing.assert_close(
+        single.log_density(theta), posterior.log_density(theta), rtol=1e-5, atol=1e-4
+    )
+
+
 def test_mistakes_are_named():
     with pytest.raises(NsgfError, match="do not fit"):
         Posterior(torch.zeros(3, 2), torch.ones(4))

@@ -165,6 +165,21 @@ def test_directions_are_unit_and_have_the_spheres_second_moment(kind, d):
     assert torch.equal(theta, turned(1200, d, kind)), "named streams give the same directions"
 
 
+@pytest.mark.parametrize("kind", ["random", "quasi-random"])
+def test_a_draw_of_zeros_is_a_direction_too(kind):
+    class Zeros:
+        device = torch.device("cpu")
+
+        def normal(self, *shape):
+            return torch.zeros(shape)
+
+        def uniform(self, *shape):
+            return torch.zeros(shape)
+
+    theta = directions(kind, 3, 2, Zeros())
+    torch.testing.assert_close(theta.norm(dim=1), torch.ones(3))
+
+
 def test_orthogonal_blocks_are_orthogonal():
     theta = turned(10, 4, "orthogonal")
     for block in theta.split(4):

@@ -117,6 +117,30 @@ def test_only_what_these_settings_would_make_is_restored(first, tmp_path):
     assert (clone.results / "metrics/moons/fm,nfe=10.json").is_file()
 
 
+def test_settings_that_change_after_a_restore_make_anew_what_rests_on_them(second):
+    path = second.folder / "config/parts.yaml"
+    path.write_text(path.read_text().replace("step_size: 0.3", "step_size: 0.2"))
+    result = second.reproduce(*PART)
+    assert result.returncode == 0, result.stdout + result.stderr
+    log = (second.folder / "logs/parts/snakemake.log").read_text()
+    assert "rule moons-evaluate-nsgf:" in log
+    assert "rule moons-evaluate-fm_nfe-10:" not in log
+    metrics = json.loads((second.results / METRIC).read_text())
+    assert metrics["parameters"]["flow"]["step_size"] == 0.2
+
+
+def test_a_part_is_not_published_over_another(first, tmp_path):
+    clone = Clone.copy(first, tmp_path / "other")
+    done = clone.nsgf("publish", "--preset", "parts", "--only", "table1/8gaussians")
+    assert done.returncode == 1  # not run; and then
+    ran = clone.reproduce("--only", "table1/8gaussians")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    done = clone.nsgf("publish", "--preset", "parts", "--only", "table1/8gaussians")
+    assert done.returncode == 1
+    assert "table1/moons, which would be lost" in done.stderr
+    assert (clone.folder / "results/published/parts-table1" / METRIC).is_file()
+
+
 def test_what_is_not_the_commits_is_not_restored(first, tmp_path):
     clone = Clone.of(first, tmp_path / "other")
     file = clone.folder / "results/published/parts-table1" / METRIC

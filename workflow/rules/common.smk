@@ -11,8 +11,7 @@ from nsgf.config.base import load, read_yaml
 from nsgf.config.cluster import gres_of
 from nsgf.config.preset import Preset
 from nsgf.errors import NsgfError
-from nsgf.engine.dag import jobs, targets, write_snapshot
-from nsgf.layout import Layout
+from nsgf.engine.dag import jobs, snapshot_file, targets, write_snapshot
 from nsgf.lifeline import PARENT
 from nsgf.ops.plan.total import store as store_forecast
 
@@ -57,7 +56,7 @@ workflow.resource_settings.overwrite_resources = by_job(
 LOGS = f"logs/{PRESET.name}"
 TIMINGS = f"results/{PRESET.name}/timings"
 # What jobs read: the preset as it is now, under a name that stays.
-SNAPSHOT = Layout(f"results/{PRESET.name}").preset
+SNAPSHOT = str(snapshot_file(PRESET))
 ENVIRONMENT = "../../environment.yml"
 CATEGORIES = {
     "table": "Tables",

@@ -76,7 +76,13 @@ class Preset(Model):
         if self.only is None:
             return self.studies
         name, _, sets = self.only.partition("/")
-        if family := {n: s for n, s in self.studies.items() if n.startswith(f"{name}-")}:
+        family = {n: s for n, s in self.studies.items() if n.startswith(f"{name}-")}
+        if family and name not in self.studies:
+            if sets:
+                raise NsgfError(
+                    f"'{self.only}' names data sets of {len(family)} studies",
+                    f"name one of them: {', '.join(family)}",
+                )
             return family
         study = lookup(self.studies, name, f"study of preset '{self.name}'")
         known = dict.fromkeys(study.datasets)
@@ -88,7 +94,12 @@ class Preset(Model):
     @property
     def publication(self) -> str:
         """What its run is published as: the preset, or a part of it."""
-        return self.name if self.only is None else f"{self.name}-{self.only.partition('/')[0]}"
+        return "-".join(filter(None, (self.name, self.part_name)))
+
+    @property
+    def part_name(self) -> str:
+        """The study, or the family of studies, that is run; "" for all."""
+        return (self.only or "").partition("/")[0]
 
     @property
     def numerics(self) -> Mode:

@@ -65,10 +65,15 @@ def write_snapshot(preset: Preset) -> None:
     answer = Path(INCEPTION)
     if answer.exists() and read_json(answer)["available"] != (inception_file() is not None):
         answer.unlink()
-    path = Path(Layout(f"results/{preset.name}").preset)
+    path = snapshot_file(preset)
     text = snapshot_text(preset)
     if not path.exists() or path.read_text() != text:
         write_text(path, text)
+
+
+def snapshot_file(preset: Preset) -> Path:
+    """Where the preset lies that jobs read; a part of it has a file of its own."""
+    return Path(Layout(f"results/{preset.name}").snapshot(preset.part_name))
 
 
 def snapshot_text(preset: Preset) -> str:
@@ -114,8 +119,9 @@ def _preset_of(path: str) -> Path:
     data, any that has it."""
     words = Path(path).parts
     if len(words) > 2 and words[0] == "results":
-        files = (Path(Layout(f"results/{words[1]}").preset), Path(f"config/{words[1]}.yaml"))
-        for file in files:
+        kept = Path(Layout(f"results/{words[1]}").preset)
+        parts = sorted(kept.parent.glob("preset-*.json"), key=lambda p: p.stat().st_mtime)
+        for file in (kept, *reversed(parts), Path(f"config/{words[1]}.yaml")):
             if file.exists():
                 return file
     if path.startswith(f"{DATA}/"):

@@ -16,6 +16,7 @@ no time of the Wasserstein flow.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -107,8 +108,13 @@ def jko_step(start: Gaussian, target: Gaussian, tau: float) -> Gaussian:
         back = b - tau * torch.linalg.inv(s)
         return _symmetric(back @ s @ back - start.covariance)
 
+    def leads_back(s: Tensor) -> bool:
+        # The map B - tau S'^-1 is optimal where it is positive: other roots are of other maps.
+        return bool(torch.linalg.eigvalsh(b - tau * torch.linalg.inv(s))[0] > 0)
+
     mean = torch.linalg.solve(b, start.mean + tau * a @ target.mean)
-    return Gaussian(mean, _newton(residual, start.covariance, target.covariance))
+    starts = (start.covariance, target.covariance, start.covariance + tau * eye)
+    return Gaussian(mean, _newton(residual, starts, leads_back))
 
 
 def sw_jko_step(start: Gaussian, target: Gaussian, tau: float) -> Gaussian:
@@ -128,7 +134,7 @@ def sw_jko_step(start: Gaussian, target: Gaussian, tau: float) -> Gaussian:
 
     scaled = d * tau
     mean = torch.linalg.solve(eye + scaled * a, start.mean + scaled * a @ target.mean)
-    return Gaussian(mean, _newton(residual, start.covariance, target.covariance))
+    return Gaussian(mean, _newton(residual, (start.covariance, target.covariance)))
 
 
 def sphere(d: int) -> Tensor:
@@ -165,17 +171,17 @@ def _symmetric(s: Tensor) -> Tensor:
     return (s + s.T) / 2
 
 
-def _newton(residual, *starts: Tensor) -> Tensor:
-    """A positive definite root S of a symmetric matrix equation, from the first start that leads to
-    one."""
-    for start in starts:
-        found = _newton_from(residual, start)
+def _newton(residual, starts: Sequence[Tensor], possible=lambda s: True) -> Tensor:
+    """A positive definite root S of a symmetric matrix equation that is `possible`, from the first
+    start that leads to one."""
+    for start in filter(possible, starts):
+        found = _newton_from(residual, start, possible)
         if found is not None:
             return found
     raise NsgfError("a proximal step of a Gaussian was not solved", "take a smaller time step tau")
 
 
-def _newton_from(residual, s: Tensor) -> Tensor | None:
+def _newton_from(residual, s: Tensor, possible) -> Tensor | None:
     d = len(s)
     i, j = torch.triu_indices(d, d)
     units = torch.zeros(len(i), d, d, dtype=torch.float64)
@@ -188,12 +194,14 @@ def _newton_from(residual, s: Tensor) -> Tensor | None:
             return s
         slopes = torch.stack([_slope(residual, s, unit) for unit in units])
         matrix = slopes[:, i, j].T
-        step = torch.linalg.solve(matrix, -now[i, j])
+        step, singular = torch.linalg.solve_ex(matrix, -now[i, j])
+        if singular or not step.isfinite().all():
+            return None
         change = (step[:, None, None] * units).sum(0)
         length = 1.0
         while length > 1e-10:
             tried = s + length * change
-            if torch.linalg.eigvalsh(tried)[0] > 0:
+            if torch.linalg.eigvalsh(tried)[0] > 0 and possible(tried):
                 then = residual(tried)
                 if then.abs().max() < now.abs().max():
                     break

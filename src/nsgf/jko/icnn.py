@@ -11,7 +11,7 @@ maps, so that a step costs more the later it is.
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,7 @@ class JKOICNN:
         if k % self._inner == 0 and k:
             self.maps.append(copy.deepcopy(self.net).requires_grad_(False))
             self._optimiser = self._fresh()
-        x = self._through(numbers.normal(self._batch, self._d))
+        x = through(self.maps, numbers.normal(self._batch, self._d))
         moved, hessian = self.net.derivatives(x)
         loss = (moved - x).square().sum(1) / (2 * self._tau) + self._v(moved)
         loss = (loss - torch.linalg.slogdet(hessian)[1]).mean()
@@ -68,7 +68,7 @@ class JKOICNN:
 
     def draw(self, n: int, numbers: Stream, steps: int | None = None) -> Tensor:
         """`n` points after so many steps, by default all that are done, (n, d)."""
-        return self._through(numbers.normal(n, self._d), steps)
+        return through(self.maps[:steps], numbers.normal(n, self._d))
 
     def log_density(self, x: Tensor, steps: int | None = None) -> Tensor:
         """At x (n, d) after so many steps, (n,), by inverting their maps.
@@ -76,11 +76,7 @@ class JKOICNN:
         Raises:
             NsgfError: a map could not be inverted.
         """
-        volume = x.new_zeros(len(x))
-        for net in reversed(self.maps[:steps]):
-            x = inverse(net, x)
-            volume = volume - torch.linalg.slogdet(net.derivatives(x)[1])[1]
-        return volume - (x.square().sum(1) + self._d * math.log(2 * math.pi)) / 2
+        return log_density(self.maps[:steps], x)
 
     def state_dict(self) -> dict:
         """What `load_state_dict` goes on from, bit for bit."""
@@ -99,14 +95,31 @@ class JKOICNN:
         self._optimiser = self._fresh()
         self._optimiser.load_state_dict(state["optimiser"])
 
-    @torch.no_grad()
-    def _through(self, x: Tensor, steps: int | None = None) -> Tensor:
-        for net in self.maps[:steps]:
-            x = net.gradient(x)
-        return x
-
     def _fresh(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.net.parameters(), lr=self._lr)
+
+
+@torch.no_grad()
+def through(maps: Sequence[nn.Module], x: Tensor) -> Tensor:
+    """Points x (n, d) through the gradients of convex potentials, one after the other."""
+    for net in maps:
+        x = net.gradient(x)
+    return x
+
+
+@torch.no_grad()
+def log_density(maps: Sequence[nn.Module], x: Tensor) -> Tensor:
+    """At x (n, d), of N(0, I) through the gradients of convex potentials, (n,) float64.
+
+    Raises:
+        NsgfError: a map could not be inverted.
+    """
+    x, volume = x.double(), torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    for net in reversed(maps):
+        exact = copy.deepcopy(net).double()
+        x = inverse(exact, x)
+        volume = volume - torch.linalg.slogdet(exact.derivatives(x)[1])[1]
+    return volume - (x.square().sum(1) + x.shape[1] * math.log(2 * math.pi)) / 2
 
 
 @torch.no_grad()

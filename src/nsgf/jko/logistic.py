@@ -49,6 +49,7 @@ class Posterior:
         """
         weights, log_a = theta[:, :-1], theta[:, -1]
         x, y = (self.x, self.y) if rows is None else (self.x[rows], self.y[rows])
+        x, y = x.to(theta), y.to(theta)
         seen = logsigmoid((weights @ x.T) * y).sum(1) * (len(self.y) / len(y))
         prior = self.x.shape[1] / 2 * log_a - log_a.exp() * weights.square().sum(1) / 2
         # Of log a: that of a, and the change of variables.
@@ -61,8 +62,8 @@ class Posterior:
 
 def start(n: int, d: int, numbers) -> Tensor:
     """`n` draws of the prior, (n, d + 1)."""
-    # Gamma(1, rate) is exponential; 1 - U is never 0.
-    a = -(1 - numbers.uniform(n)).log() / RATE
+    # Gamma(1, rate) is exponential; half a last digit keeps U from 0.
+    a = -torch.log1p(-(numbers.uniform(n).double() + 2.0**-25)).float() / RATE
     return torch.cat([numbers.normal(n, d) / a[:, None].sqrt(), a.log()[:, None]], 1)
 
 

@@ -32,8 +32,8 @@ from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS, Layout, is_beside, manifest_path, paper_file
 from nsgf.ops.audit import tracked
 from nsgf.ops.audit.git import Commit
-from nsgf.ops.audit.record import of_publication
-from nsgf.ops.audit.subject import sound
+from nsgf.ops.audit.record import Record, of_publication
+from nsgf.ops.audit.subject import is_shown, sound
 from nsgf.ops.page import arrange, markdown
 from nsgf.registry import METHODS
 from nsgf.report import render, target_tables
@@ -70,7 +70,7 @@ def run(preset: Path, only: str | None = None, measured: bool = False) -> None:
     """
     whole = load(preset, Preset).part(only)
     source, target = Path(Layout(f"results/{whole.name}").root), FOLDER / whole.publication
-    files = _files(whole)
+    files = _files(whole, measured)
     tables = [p for p in files if p.suffix == ".csv" and p.parent.name == "tables"]
     if not (tables or (measured and any("metrics" in p.parts for p in files))):
         raise NsgfError(
@@ -86,6 +86,7 @@ def run(preset: Path, only: str | None = None, measured: bool = False) -> None:
     # Older commits may have made what a newer one left as it was: all must be what this one makes.
     here = Commit()
     known = of_publication(here, whole.publication)
+    _refuse_loss(whole, known)
     judged = sound(whole, known, unfinished=measured)
     if changed := next(tracked.check(here), None):
         raise NsgfError(
@@ -98,11 +99,12 @@ def run(preset: Path, only: str | None = None, measured: bool = False) -> None:
         with atomic(target / path.relative_to(source)) as temporary:
             shutil.copyfile(path, temporary)
     digests = {str(p.relative_to(source)): sha256_file(p) for p in files}
-    title, _ = whole.said_of(next(iter(whole.running)) if only else None)
+    title, _ = whole.said_of(whole.part_name)  # the preset's, of several studies
     manifest = {"preset": whole.name, "only": whole.only, "commit": here.id}
     manifest |= {"title": title, "files": digests}
     # Of every artefact the digests of its bytes and provenance, its recipe, its numerics by name.
     made = [(p, f) for p, f in judged.files.items() if f.sha256]
+    made = [(p, f) for p, f in made if not (measured and is_shown(judged, p))]
     keys = {p: f.body["numerics"] if f.body else known.artefacts[p].numerics for p, f in made}
     named = {p: sha256_json(key)[:8] for p, key in keys.items() if key}
     manifest["numerics"] = {name: keys[p] for p, name in named.items()}
@@ -112,17 +114,37 @@ def run(preset: Path, only: str | None = None, measured: bool = False) -> None:
     write_readme(Path("README.md"))
 
 
-def _files(preset: Preset) -> list[Path]:
+def _refuse_loss(preset: Preset, known: Record) -> None:
+    """Publish over a part only what has all its data sets.
+
+    Raises:
+        NsgfError: the commit's record has others.
+    """
+    if not known.files or known.only is None:
+        return
+    before, now = (
+        {(n, d) for n, study in part.running.items() for d in study.datasets}
+        for part in (preset.part(known.only), preset)
+    )
+    if lost := sorted(f"{study}/{dataset}" for study, dataset in before - now):
+        raise NsgfError(
+            f"'{preset.publication}' has {', '.join(lost)}, which would be lost",
+            "run nsgf restore, and publish these along",
+        )
+
+
+def _files(preset: Preset, measured: bool) -> list[Path]:
     """What is published of a run: tables, figures and claims with what they are made from, all that
-    was measured, and times."""
+    was measured, and times; where it was `measured` alone, not what is made of it all."""
     layout, every = Layout(f"results/{preset.name}"), jobs(preset)
     shown = [job for job in every if job.reported]
     inputs = (p for job in shown for p in with_sidecars(job.inputs))
-    measured = (p for job in every for p in job.outputs if "/metrics/" in p and ".json" in p)
+    numbers = (p for job in every for p in job.outputs if "/metrics/" in p and ".json" in p)
     times = [layout.timing(job.name) for job in every]
     times += [layout.path("timings", name) for name in OF_RUN]
     wanted = dict.fromkeys(inputs, LARGEST_INPUT)
-    wanted |= dict.fromkeys((*measured, *times, *(p for j in shown for p in j.outputs)), LARGEST)
+    made = () if measured else (p for j in shown for p in j.outputs)
+    wanted |= dict.fromkeys((*numbers, *times, *made), LARGEST)
     own = ((Path(p), most) for p, most in wanted.items() if p.startswith(f"{layout.root}/"))
     return sorted(p for p, most in own if p.is_file() and p.stat().st_size < most)
 

@@ -10,7 +10,7 @@ import shutil
 import time
 from pathlib import Path
 
-from nsgf.artifact import SIDECAR, atomic, sha256_file, write_json
+from nsgf.artifact import SIDECAR, atomic, read_json, sha256_file, write_json
 from nsgf.config.base import load
 from nsgf.config.preset import Preset
 from nsgf.engine.dag import jobs
@@ -19,6 +19,7 @@ from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS, Layout
 from nsgf.ops.audit.git import Commit
 from nsgf.ops.audit.record import Record, of_publication
+from nsgf.ops.cost import COST
 
 
 def run(preset: Path, only: str | None = None) -> None:
@@ -46,7 +47,11 @@ def run(preset: Path, only: str | None = None) -> None:
                 )
             missing.append(name)
     # Before any file: what lies behind them is then known to be elsewhere.
-    write_json(Path(layout.restored), {"commit": here.id})
+    every = recipes(jobs(whole))
+    paths = {layout.path(name).removesuffix(SIDECAR) for name in files}
+    about = read_json(Path(layout.restored)) if Path(layout.restored).exists() else {"recipes": {}}
+    about["recipes"] |= {path: every[path] for path in sorted(paths & every.keys())}
+    write_json(Path(layout.restored), about | {"commit": here.id})
     now = time.time_ns()  # of all: none is newer than what was made from it
     for name in missing:
         with atomic(Path(layout.path(name))) as temporary:
@@ -66,7 +71,8 @@ def _same(preset: Preset, known: Record) -> list[str]:
         return row is not None and row.recipe == recipe.get(path)
 
     made = {p for p in recipe if alike(p)}
-    wanted = {p for path in made for p in (path, path + SIDECAR)}
+    wanted = {layout.path("timings", COST)}
+    wanted |= {p for path in made for p in (path, path + SIDECAR)}
     for job in every:
         if made.issuperset(job.artefacts):
             wanted |= {layout.timing(job.name), *(task.timing for task in job.tasks)}

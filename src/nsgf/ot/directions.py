@@ -35,13 +35,15 @@ def quasi_random(count: int, d: int, numbers: Stream) -> Tensor:
     """A low-discrepancy set, turned as a whole at random, (count, d).
 
     In the plane equal angles, of which opposite ones tell the same; else Sobol' points through the
-    normal quantile. Each direction is uniform, so that averages are unbiased.
+    normal quantile. Averages over all of them are unbiased.
     """
     if d == 2:
-        angle = (torch.arange(count) + numbers.uniform(1).double()) * (math.pi / count)
+        places = torch.arange(count, device=numbers.device)
+        angle = (places + numbers.uniform(1).double()) * (math.pi / count)
         return torch.stack([angle.cos(), angle.sin()], 1).float()
     sobol = torch.quasirandom.SobolEngine(d)
-    points = sobol.draw(count, dtype=torch.float64) + numbers.uniform(d).double()  # shifted, mod 1
+    drawn = sobol.draw(count, dtype=torch.float64).to(numbers.device)
+    points = drawn + numbers.uniform(d).double()  # shifted, mod 1
     normal = torch.special.ndtri((points % 1).clamp(TINY, 1 - TINY))
     rotation = orthogonal(d, d, numbers).double()
     return _unit(normal @ rotation).float()
@@ -70,4 +72,8 @@ def directions(kind: str, count: int, d: int, numbers: Stream) -> Tensor:
 
 
 def _unit(x: Tensor) -> Tensor:
-    return x / x.norm(dim=1, keepdim=True)
+    """Rows of length 1. Two normals of one draw are both 0 once in millions: the plane has then no
+    direction, and the first axis is taken."""
+    length = x.norm(dim=1, keepdim=True)
+    first = torch.eye(1, x.shape[1], dtype=x.dtype, device=x.device)
+    return torch.where(length > 0, x / length, first)

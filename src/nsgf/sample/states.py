@@ -4,16 +4,18 @@ from torch import Tensor
 
 from nsgf.registry import METHODS
 from nsgf.sample.run import Batch, StatePath, Task
+from nsgf.train.steps import step_of
 
 
 def draw(task: Task, x0: Tensor, path: StatePath | None) -> Batch:
     """A batch of samples; its path is where the same noise was at every state that was kept."""
     (name,) = METHODS[task.stage.method].networks
-    states = list(task.networks[name].values())
+    states = {step_of(key): net for key, net in task.networks[name].items()}
+    last = max(states)
     if path:
-        for k, net in enumerate(states):
-            path.add(_image(net, x0), k / max(1, len(states) - 1))
-    return Batch(_image(states[-1], x0), len(x0), 1)
+        for step, net in states.items():
+            path.add(_image(net, x0), step / max(1, last))
+    return Batch(_image(states[last], x0), len(x0), 1)
 
 
 def _image(net, x0: Tensor) -> Tensor:

@@ -7,14 +7,14 @@ from nsgf.rng import Stream
 from nsgf.studies.diffusion.options import Convex
 from nsgf.studies.diffusion.target import potential_of, target_of
 from nsgf.train.learner import Learner, Lesson
-from nsgf.train.steps import name_of, steps_of
+from nsgf.train.steps import name_of, plain, steps_of
 
 
 class ConvexLearner:
     """The scheme as the training loop drives it; an iteration is an update."""
 
     def __init__(self, lesson: Lesson, options: Convex):
-        training, d = lesson.training, lesson.problem.shape[0]
+        training, d = plain(lesson.training), lesson.problem.shape[0]
         steps_of(training.iterations, options.inner)
         self._finished = False
         potential = potential_of(target_of(lesson.seed, *lesson.names[2:], d))

@@ -9,14 +9,14 @@ from nsgf.rng import Stream
 from nsgf.studies.diffusion.options import Langevin
 from nsgf.studies.diffusion.target import slope_of, target_of
 from nsgf.train.learner import Learner, Lesson
-from nsgf.train.steps import Kept
+from nsgf.train.steps import Kept, plain
 
 
 class LangevinLearner:
     """Particles as the training loop drives them; an iteration is a step of time."""
 
     def __init__(self, lesson: Lesson, options: Langevin):
-        training, d = lesson.training, lesson.problem.shape[0]
+        training, d = plain(lesson.training), lesson.problem.shape[0]
         self._net, self._step = lesson.network().requires_grad_(False), options.step
         if len(self._net.x) != training.batch_size:
             raise NsgfError(

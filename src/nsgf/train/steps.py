@@ -4,6 +4,7 @@ import copy
 
 from torch import nn
 
+from nsgf.config.train import Training
 from nsgf.errors import NsgfError
 
 
@@ -43,6 +44,20 @@ class Kept:
         for name, weights in state.items():
             self.states[name] = copy.deepcopy(like).requires_grad_(False)
             self.states[name].load_state_dict(weights)
+
+
+def plain(training: Training) -> Training:
+    """Settings of a training that takes Adam, or no optimiser, as it is.
+
+    Raises:
+        NsgfError: it asks for what schemes in steps of time do not have.
+    """
+    for key in ("warmup", "clip", "ema"):
+        if getattr(training, key):
+            raise NsgfError(f"schemes in steps of time have no {key}", f"leave {key} out")
+    if training.decay != "none":
+        raise NsgfError("schemes in steps of time have no decay", "leave decay out")
+    return training
 
 
 def steps_of(iterations: int, inner: int) -> int:

@@ -9,7 +9,7 @@ from nsgf.rng import Stream
 from nsgf.studies.diffusion.options import Sliced
 from nsgf.studies.diffusion.target import potential_of, target_of
 from nsgf.train.learner import Learner, Lesson
-from nsgf.train.steps import Kept, steps_of
+from nsgf.train.steps import Kept, plain, steps_of
 
 
 class SlicedLearner:
@@ -28,7 +28,7 @@ class SlicedLearner:
         family: nn.Module,
         functional: Functional,
     ):
-        training = lesson.training
+        training = plain(lesson.training)
         steps = steps_of(training.iterations, options.inner)
         proximal = Proximal(
             tau=options.tau,

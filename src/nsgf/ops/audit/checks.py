@@ -9,9 +9,9 @@ from typing import Literal, get_args
 from nsgf.artifact import SIDECAR, sha256_file
 from nsgf.config.preset import Preset
 from nsgf.data import images
-from nsgf.engine.dag import snapshot_text
+from nsgf.engine.dag import snapshot_file, snapshot_text
 from nsgf.errors import NsgfError
-from nsgf.layout import DATA, Layout
+from nsgf.layout import DATA
 from nsgf.ops.audit import dvc
 from nsgf.ops.audit.expected import Expected
 from nsgf.ops.audit.files import File
@@ -69,6 +69,8 @@ class Run:
         left_out: artefacts that are not archived and are not here.
         recipe: of each artefact by this tree's DAG, where the record has recipes too.
         others: what the rest of the preset makes, where this is a part of it.
+        behind: of what is left out, that which lies behind restored files.
+        snapshot: the preset that its jobs read.
     """
 
     name: str
@@ -80,6 +82,8 @@ class Run:
     left_out: frozenset[str] = frozenset()
     recipe: Mapping[str, str] = field(default_factory=dict)
     others: frozenset[str] = frozenset()
+    behind: frozenset[str] = frozenset()
+    snapshot: str = ""
 
     @cached_property
     def maker(self) -> dict[str, Expected]:
@@ -156,6 +160,9 @@ def by_itself(run: Run) -> Iterator[Finding]:
                     yield Finding("stale", path, why)
                 elif digest != run.digest(given, digest):
                     yield Finding("rests on", path, f"made from other bytes of '{given}'")
+            if task.unit is not None:  # a commit whose jobs were commands says less of their inputs
+                for given in set(task.reads) - set(file.body["inputs"]):
+                    yield Finding("stale", path, f"not made from '{given}', which it should be")
 
 
 def _impossible(config: Mapping | None, key: Mapping | None) -> str | None:
@@ -192,6 +199,9 @@ def by_record(run: Run) -> Iterator[Finding]:
         if run.files[path].sha256 not in (None, row.sha256):
             if why := _due(run, path):
                 yield Finding("forged", path, f"the commit records {row.sha256[:12]}: {why}")
+        elif absent := path in run.own and run.behind.intersection(run.maker[path].reads):
+            why = f"made here from '{min(absent)}', which is not here"
+            yield Finding("rests on", path, why)
         elif path in run.own and not run.ran_anew(path):
             yield Finding("remade", path, "the commit records other provenance, and these times")
     for path in known.keys() - run.files.keys():
@@ -244,7 +254,7 @@ def strangers(run: Run) -> Iterator[Finding]:
 
 def settings(preset: Preset) -> Iterator[Finding]:
     """The preset as the run has read it, against the preset."""
-    path = Path(Layout(f"results/{preset.name}").preset)
+    path = snapshot_file(preset)
     if not path.is_file():
         yield Finding("missing", str(path), "the preset that jobs read")
     elif path.read_text() != snapshot_text(preset):

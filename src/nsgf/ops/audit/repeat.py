@@ -14,7 +14,6 @@ from nsgf import numerics
 from nsgf.artifact import read_json, sha256_file, sidecar
 from nsgf.engine.store import ENVIRONMENT as STORE
 from nsgf.engine.task import with_sidecars
-from nsgf.layout import Layout
 from nsgf.ops import timing
 from nsgf.ops.audit import tolerance
 from nsgf.ops.audit.checks import ASKING, Finding, Run
@@ -113,7 +112,7 @@ def _repeat(run: Run, task: Expected) -> Repetition:
     environment = {k: v for k, v in os.environ.items() if k != STORE}  # nothing is taken from there
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        snapshot = Layout(f"results/{run.name}").preset
+        snapshot = run.snapshot
         for path in filter(os.path.isfile, (*with_sidecars(task.reads), snapshot)):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nsgf.artifact import SIDECAR, sha256_file
 from nsgf.config.preset import Preset
-from nsgf.engine.dag import jobs
+from nsgf.engine.dag import jobs, snapshot_file
 from nsgf.engine.lineage import recipes
 from nsgf.errors import NsgfError
 from nsgf.layout import PUBLICATIONS, Layout
@@ -15,6 +15,7 @@ from nsgf.ops.audit.checks import Finding, Run
 from nsgf.ops.audit.git import Commit
 
 Audited = tuple[Run, list[Finding]]
+SHOWN = ("table", "figure", "claims")
 
 
 def of_results(commit: Commit, preset: Preset) -> Audited:
@@ -36,7 +37,8 @@ def of_results(commit: Commit, preset: Preset) -> Audited:
         found.append(Finding("not recorded", str(run.root), why))
     if known.artefacts:
         found += checks.by_record(run)
-    if known.trees and not (run.own or run.outdated):
+    whole = not (preset.only or run.behind)  # DVC's digests are of whole folders
+    if known.trees and whole and not (run.own or run.outdated):
         found += checks.by_trees(run)
     return run, found
 
@@ -46,9 +48,9 @@ def on_disk(preset: Preset, known: record.Record) -> Run:
     tasks, root = expected.of_preset(preset), Path(f"results/{preset.name}")
     named = any(row.recipe for row in known.artefacts.values())
     recipe = recipes(jobs(preset)) if named else {}
-    left_out = known.absent()
-    if Path(Layout(str(root)).restored).exists():
-        left_out |= known.behind(recipe)
+    restored = Path(Layout(str(root)).restored).exists()
+    behind = known.behind(recipe) if restored else frozenset()
+    left_out = known.absent() | behind
     here = [(p, t.temporary) for t in tasks for p in t.artefacts]
     found = files.read({p: Path(p) for p, _ in here}, {p for p, temporary in here if temporary})
     for path in left_out & found.keys():
@@ -61,7 +63,10 @@ def on_disk(preset: Preset, known: record.Record) -> Run:
 
     rest = expected.of_preset(preset.part(None)) if preset.only else []
     others = frozenset(p for task in rest for p in task.artefacts)
-    return Run(preset.name, root, tasks, found, known, elsewhere, left_out, recipe, others)
+    read = str(snapshot_file(preset))
+    return Run(
+        preset.name, root, tasks, found, known, elsewhere, left_out, recipe, others, behind, read
+    )
 
 
 def sound(preset: Preset, known: record.Record | None = None, unfinished: bool = False) -> Run:
@@ -70,13 +75,15 @@ def sound(preset: Preset, known: record.Record | None = None, unfinished: bool =
     Args:
         preset: that was run.
         known: what a commit records of it, where that may stand for what is not here.
-        unfinished: whether artefacts may be missing.
+        unfinished: whether artefacts may be missing, and what is made of them all may be stale.
 
     Raises:
         NsgfError: one is missing, altered or stale.
     """
     run = on_disk(preset, known or record.Record())
-    every = (f for f in checks.by_itself(run) if not (unfinished and f.kind == "missing"))
+    every = checks.by_itself(run)
+    if unfinished:
+        every = (f for f in every if f.kind != "missing" and not is_shown(run, f.path))
     if found := sorted(every, key=lambda f: f.rank):
         first = found[0]
         raise NsgfError(
@@ -85,6 +92,11 @@ def sound(preset: Preset, known: record.Record | None = None, unfinished: bool =
             f"restore them (dvc checkout), or run: make reproduce PRESET={preset.name}",
         )
     return run
+
+
+def is_shown(run: Run, path: str) -> bool:
+    """Whether an artefact is made of all that a run has measured."""
+    return run.maker[path].stage in SHOWN
 
 
 def gate(commit: Commit, preset: Preset) -> int:
@@ -100,7 +112,7 @@ def gate(commit: Commit, preset: Preset) -> int:
     run = on_disk(preset, known)
     found = [f for f in checks.by_itself(run) if f.kind == "altered"]
     found += [f for f in checks.by_record(run) if f.kind == "forged"]
-    if not known.artefacts and known.trees and dvc.is_current(known.lock):
+    if not (known.artefacts or preset.only) and known.trees and dvc.is_current(known.lock):
         found += [f for f in checks.by_trees(run) if Path(f.path).is_file()]
     if found:
         named = dict.fromkeys(f"{f.path} ({f.why})" for f in found)

@@ -77,17 +77,19 @@ def verdict(
     if not run.moved:
         line = f"Your run reproduces the committed one: all {count} artefacts have its bytes."
         return Verdict("same bytes", line, notes)
-    return _by_numbers(run, repeated, passed_over)
+    return _by_numbers(run, repeated, passed_over, notes)
 
 
-def _by_numbers(run: Run, repeated: Sequence[Repetition], passed_over: Sequence[str]) -> Verdict:
+def _by_numbers(
+    run: Run, repeated: Sequence[Repetition], passed_over: Sequence[str], known: Sequence[str]
+) -> Verdict:
     """Of a run that was made with other numerics, and that nothing is wrong with."""
     judged = tuple(cells(run.record, run.root))
     agree, why = sum(cell.agrees for cell in judged), _why(run)
     tally = f"{agree} of {len(judged)} cells agree within seed noise; bytes differ because {why}"
     same = bool(judged) and agree == len(judged)
     line = f"Your run {'reproduces' if same else 'differs from'} the committed one: {tally}"
-    notes = [f"{c.table}: {c.label} {_how_far(c)}" for c in judged if not c.agrees]
+    notes = [*known, *(f"{c.table}: {c.label} {_how_far(c)}" for c in judged if not c.agrees)]
     keys = {sha256_json(key): key for p in run.moved if (key := run.numerics(p))}
     elsewhere = any(not is_of_here(key) for key in keys.values()) or not keys
     own = [r for r in repeated if not run.moved.isdisjoint(r.task.artefacts)]

@@ -34,7 +34,7 @@ class Measured:
 def history(results: Path = Path("results")) -> list[Measured]:
     """Measured jobs of every preset that has run in this folder."""
     found = []
-    for whole in sorted(results.glob("*/config/preset.json")):
+    for whole in sorted(results.glob("*/config/preset*.json")):
         try:
             preset = load(whole, Preset)
         except NsgfError:  # written by other code: nothing to go by

@@ -19,7 +19,7 @@ METHODS = {
     "sw-grid": Method("SW-JKO, grid", ("sw_grid",), "nsgf.sample.states"),
     "sw-generator": Method("SW-JKO, network", ("sw_generator",), "nsgf.sample.states"),
 }
-FIGURES = {"gathering": Figure("nsgf.report.gathering", shows="plane")}
+FIGURES = {"gathering": Figure(f"{HERE}.gathering", shows="plane")}
 NETS = {
     "points": "nsgf.nets.points",
     "grid": "nsgf.nets.grid",

@@ -28,7 +28,8 @@ class Energy:
     """An energy and its end.
 
     Attributes:
-        functional: F. least: F of the end. radius: root of its mean |x|^2.
+        functional: F. least: F of the end. radius: root of its mean |x|^2 about its centre.
+        centred: whether that is 0; else it stays where it was.
         draw: n points of it, (n, 2).
     """
 
@@ -36,6 +37,7 @@ class Energy:
     least: float
     radius: float
     draw: Callable[[int, Stream], Tensor]
+    centred: bool = False
 
 
 def _between(inner: float, outer: float) -> Callable[[int, Stream], Tensor]:
@@ -110,5 +112,6 @@ ENERGIES = {
         _annulus_least(),
         math.sqrt(3 / 4),
         _between(0.25, 1.25),
+        centred=True,
     ),
 }

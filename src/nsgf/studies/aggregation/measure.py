@@ -42,12 +42,12 @@ class Instrument:
             mu = family_of(last, 2).draw(self._settings.metrics.n_test, numbers)
             value = float(self._energy.functional(mu))
         found = [Measured("energy", value, self._energy.least, PROTOCOL, len(mu.x))]
-        radius = _radius(mu)
+        radius = _radius(mu, self._energy.centred)
         return [*found, Measured("radius", radius, self._energy.radius, PROTOCOL, len(mu.x))], {}
 
 
-def _radius(mu: Measure) -> float:
-    """Root of the mean squared distance from the centre, data units."""
+def _radius(mu: Measure, centred: bool) -> float:
+    """Root of the mean squared distance from 0, or from the measure's own centre, data units."""
     square = mu.mean(mu.x.square().sum(1))
-    centre = torch.stack([mu.mean(column) for column in mu.x.T])
+    centre = torch.stack([mu.mean(column) for column in mu.x.T]) * (not centred)
     return float((square - centre.square().sum()).clamp_min(0).sqrt())

@@ -6,7 +6,6 @@ particles are given one by kernels. What stands where other tables have a floor 
 divergence of the scheme's own exact steps, which any solver of it would end at.
 """
 
-import copy
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,8 +15,9 @@ from torch import Tensor, nn
 
 from nsgf.artifact import write_json
 from nsgf.config.metrics import EvaluateStage, ReferenceStage
+from nsgf.errors import NsgfError
 from nsgf.jko.gaussian import Gaussian, diffusion, jko_step, sw_jko_step, symmetric_kl
-from nsgf.jko.icnn import inverse
+from nsgf.jko.icnn import log_density, through
 from nsgf.jko.langevin import kernel_density, kernel_draw
 from nsgf.jko.measure import Pushforward
 from nsgf.metrics.wasserstein import Measured
@@ -57,7 +57,10 @@ class Instrument:
         for time in (*self._settings.metrics.times, None):
             step = last if time is None else self._step_at(time, steps)
             if step is None:
-                continue
+                raise NsgfError(
+                    f"no state was kept at time {time:g} (metrics.times) of {self._network}",
+                    "name times that options.keep_every leaves, or keep more",
+                )
             if time is None:
                 name, nu = "log10_symkl", target
             else:
@@ -121,22 +124,10 @@ def density_of(states: Mapping[str, nn.Module], step: int) -> tuple[Draw, LogDen
             lambda x: kernel_density(points, x),
         )
     maps = [by_step[k] for k in sorted(by_step) if k <= step]
-
-    def draw(n: int, numbers: Stream) -> Tensor:
-        x = numbers.normal(n, d)
-        for net in maps:
-            x = net.gradient(x)
-        return x
-
-    def log_density(x: Tensor) -> Tensor:
-        x, volume = x.double(), torch.zeros(len(x), dtype=torch.float64)
-        for net in reversed(maps):
-            x = inverse(net, x)
-            exact = copy.deepcopy(net).double()
-            volume = volume - torch.linalg.slogdet(exact.derivatives(x)[1])[1]
-        return volume + Gaussian.standard(d).log_density(x)
-
-    return draw, log_density
+    return (
+        lambda n, numbers: through(maps, numbers.normal(n, d)),
+        lambda x: log_density(maps, x),
+    )
 
 
 def _log10(value: float) -> float:

@@ -29,8 +29,8 @@ class Sliced(Kept):
     """Of the two measures that an update compares; the paper draws them independently."""
 
 
-class Convex(Kept):
-    """JKO-ICNN (Mokrov et al. 2021): iterations are steps times `inner`."""
+class Convex(Model):
+    """JKO-ICNN (Mokrov et al. 2021): iterations are steps times `inner`; all maps are kept."""
 
     tau: float = Field(default=0.1, gt=0)
     """Step size, units of time."""

@@ -12,6 +12,7 @@ from nsgf.registry import DATASETS
 from nsgf.report.planar import dots, frame, target_points
 from nsgf.report.source import Panel, state_at
 from nsgf.report.style import SMALL, Drawing, Sheet, method_colour
+from nsgf.studies.aggregation.energies import ENERGIES
 
 FRACTIONS = {0.0: "start", 0.1: "1/10", 0.25: "1/4", 0.5: "1/2", 1.0: "end"}
 SIZE, GAP, BLOCK, LEFT, TOP, BOTTOM = 1.18, 0.06, 0.24, 0.5, 0.22, 0.22  # inches
@@ -48,8 +49,8 @@ def _row(sheet: Sheet, top: float, seed: int, panel: Panel) -> None:
         axes = sheet.axes(LEFT + j * (SIZE + GAP), top, SIZE, SIZE)
         dots(axes, target, FAINT, 2.5, zorder=1)
         points = state_at(panel, fraction)
-        # Energies without a drift leave the centre where it was by chance at first.
-        points = points - points.mean(0)
+        if not ENERGIES[DATASETS[panel.dataset].target.rpartition(".")[2]].centred:
+            points = points - points.mean(0)  # which stays where it was by chance at first
         dots(axes, points, method_colour(panel.cell.method), 3, zorder=2)
         frame(axes, half)
         style = {"labelsize": SMALL - 1.5, "length": 2, "width": 0.5, "pad": 1.5}
