@@ -201,8 +201,9 @@ def test_printed_numbers_name_known_methods_and_data_sets():
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_study_of_a_paper_has_a_printed_table(name):
     studies = load(f"config/{name}.yaml", Preset).studies
-    assert all(s.paper for s in studies.values())
-    assert all(n in published_of(Path(paper_file(s.paper))).tables for n, s in studies.items())
+    held = {n: s.paper for n, s in studies.items() if s.paper}
+    assert held.keys() >= {"table1", "table3"}
+    assert all(n in published_of(Path(paper_file(paper))).tables for n, paper in held.items())
 
 
 def test_a_study_of_no_paper_has_nothing_printed():
