@@ -12,6 +12,9 @@ from nsgf.progress import bar
 from nsgf.rng import stream
 
 
+ROUNDING = 1e-5  # relative, of float32 sums
+
+
 @dataclass(frozen=True)
 class SlicedFlow:
     """A flow in proximal steps.
@@ -35,10 +38,10 @@ class SlicedFlow:
 
     @property
     def rises(self) -> list[int]:
-        """Steps, from 1, at which F rose: the flow then took too large a step, or a minibatch of it
-        too small a one."""
-        change = torch.diff(self.functional)
-        return [k + 1 for k in range(len(change)) if change[k] > 0]
+        """Steps, from 1, at which F rose by more than rounding: the flow then took too large a
+        step, or its minibatches are too small."""
+        change, size = torch.diff(self.functional), self.functional.abs().max()
+        return [k + 1 for k in range(len(change)) if change[k] > ROUNDING * size]
 
 
 def sliced_flow(
