@@ -11,7 +11,6 @@ from nsgf.jko.scheme import Proximal, SlicedJKO
 from nsgf.progress import bar
 from nsgf.rng import stream
 
-
 ROUNDING = 1e-5  # relative, of float32 sums
 
 
@@ -40,8 +39,8 @@ class SlicedFlow:
     def rises(self) -> list[int]:
         """Steps, from 1, at which F rose by more than rounding: the flow then took too large a
         step, or its minibatches are too small."""
-        change, size = torch.diff(self.functional), self.functional.abs().max()
-        return [k + 1 for k in range(len(change)) if change[k] > ROUNDING * size]
+        change, before = torch.diff(self.functional), self.functional[:-1].abs()
+        return [k + 1 for k in range(len(change)) if change[k] > ROUNDING * before[k]]
 
 
 def sliced_flow(
