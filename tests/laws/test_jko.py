@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from nsgf.errors import NsgfError
-from nsgf.jko import functionals, sliced_flow
+from nsgf.jko import functionals
+from nsgf.jko.flow import sliced_flow
 from nsgf.jko.functionals import entropy, interaction, potential, sliced_distance, total
 from nsgf.jko.gaussian import Gaussian, random_target, sw_jko_step, symmetric_kl
 from nsgf.jko.measure import Grid, Measure, Particles, Pushforward
