@@ -61,7 +61,8 @@ def test_a_faulty_law_fails_its_check_in_one_line(monkeypatch, capsys, fault):
 
 def test_every_2d_set_of_ours_is_fit(capsys):
     every = registry.DATASETS.items()
-    for name in [n for n, spec in every if not (spec.is_image or spec.cloud)]:  # a preset's own
+    drawn = [n for n, spec in every if spec.target != "nsgf.studies.diffusion.law"]
+    for name in [n for n, spec in every if n in drawn and not (spec.is_image or spec.cloud)]:
         code, out, _ = check(capsys, name)
         assert code == 0, out
         assert [line.split()[1] for line in out.splitlines()[:-1]] == ["ok"] * 4
