@@ -70,7 +70,7 @@ def symmetric_kl(one: Gaussian, other: Gaussian) -> float:
 
 
 def random_target(d: int, seed: int, *names: object) -> Gaussian:
-    """A target as in arXiv:2110.10972, section 4.1: b from N(0, I), and a random precision.
+    """A target as in arXiv:2110.10972: b from N(0, I), and a random precision.
 
     The paper says no more of A than that it is symmetric and positive definite; ours has a uniform
     basis and eigenvalues uniform in [1/2, 2].

@@ -1,5 +1,5 @@
 """A divergence along the flow: a panel for each dimension, lines and marks as in
-nsgf.report.dimension (Figure 1 of arXiv:2110.10972)."""
+nsgf.report.dimension."""
 
 from pathlib import Path
 

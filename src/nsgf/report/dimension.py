@@ -1,6 +1,6 @@
 """A divergence over the dimension: lines are rows, bands their intervals over targets.
 
-Figure 2 of arXiv:2110.10972. Open markers are printed; dotted lines the oracle, which a perfect
+Open markers are printed (arXiv:2110.10972); dotted lines the oracle, which a perfect
 solver of the scheme would reach.
 """
 

@@ -1,4 +1,4 @@
-"""SW-JKO on interaction energies (arXiv:2110.10972, section 4.2), by whatever family."""
+"""SW-JKO on interaction energies (arXiv:2110.10972), by whatever family."""
 
 from nsgf.registry import DATASETS
 from nsgf.studies.aggregation.energies import ENERGIES

@@ -5,7 +5,7 @@ disk      W = |x|^2 / 2 - log |x|             the uniform law of the unit disk
 annulus   the same, and V = -log |x| / 4      the uniform law of 1/2 <= |x| <= sqrt 5 / 2
 
 Repulsion by -log |x| in the plane makes |x|^2 / 2 a uniform density 1 / pi; the drift is the field
-of a charge 1/4 at 0, which keeps a disk of that area free (arXiv:2110.10972, section 4.2).
+of a charge 1/4 at 0, which keeps a disk of that area free (arXiv:2110.10972).
 """
 
 import math

@@ -1,6 +1,6 @@
 """Particles that gather: each family at five times, with the exact end behind.
 
-A row for each family and a block of rows for each energy (Figure 3 of arXiv:2110.10972).
+A row for each family and a block of rows for each energy of arXiv:2110.10972.
 """
 
 from collections.abc import Sequence

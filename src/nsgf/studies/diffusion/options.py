@@ -15,7 +15,7 @@ class Kept(Model):
 
 
 class Sliced(Kept):
-    """SW-JKO (arXiv:2110.10972, algorithm 1): iterations are steps times `inner`."""
+    """SW-JKO (arXiv:2110.10972): iterations are steps times `inner`."""
 
     tau: float = Field(default=0.1, gt=0)
     """Step size, units of time of the sliced flow."""
@@ -26,7 +26,7 @@ class Sliced(Kept):
     kind: Literal["random", "orthogonal", "quasi-random"] = "random"
     """Of directions; the paper's are random."""
     noise: Literal["common", "independent"] = "independent"
-    """Of the two measures that an update compares; the paper draws them independently."""
+    """Of the two measures that an update compares; independent is how we read the paper."""
 
 
 class Convex(Model):

@@ -1,7 +1,7 @@
 """The problems of this kind: Fokker-Planck equations that end at a Gaussian, another a training.
 
 Training seed s of data set `gaussian-<d>` has a target of its own, so that an interval over
-trainings is one over targets (arXiv:2110.10972, section 4.1, has five a dimension).
+trainings is one over targets (arXiv:2110.10972 has five a dimension).
 """
 
 from collections.abc import Callable
