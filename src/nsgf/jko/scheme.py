@@ -2,8 +2,9 @@
 
 mu_{k+1} = argmin SW_2^2(mu, mu_k) / (2 tau) + F(mu) over a family of measures, by `inner` updates
 that start from mu_k. Both measures are drawn anew for each update. Drawn from the same noise
-(`common`), the distance is 0 with slope 0 where nothing has moved; from noises of their own, as
-we read the paper, the distance of two sets of n points is never 0, and its slope pulls inwards by O(1 / n).
+(`common`), the distance is 0 with slope 0 where nothing has moved; from noises of their own, as we
+read the paper, the distance of two sets of n points is never 0, and its slope pulls inwards by
+O(1 / n).
 """
 
 import copy
