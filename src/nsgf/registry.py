@@ -173,6 +173,7 @@ STUDIES = {
     "images": "nsgf.studies.images",
     "diffusion": "nsgf.studies.diffusion",
     "aggregation": "nsgf.studies.aggregation",
+    "logistic": "nsgf.studies.logistic",
 }
 
 

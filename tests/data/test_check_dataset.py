@@ -61,8 +61,10 @@ def test_a_faulty_law_fails_its_check_in_one_line(monkeypatch, capsys, fault):
 
 def test_every_2d_set_of_ours_is_fit(capsys):
     every = registry.DATASETS.items()
-    drawn = [n for n, spec in every if spec.target != "nsgf.studies.diffusion.law"]
-    for name in [n for n, spec in every if n in drawn and not (spec.is_image or spec.cloud)]:
+    plain = {name: spec.target for name, spec in every if not (spec.is_image or spec.cloud)}
+    for name, law in plain.items():
+        if registry.is_module(law) and not hasattr(registry.module_of(law), "sample"):
+            continue  # another one for each training
         code, out, _ = check(capsys, name)
         assert code == 0, out
         assert [line.split()[1] for line in out.splitlines()[:-1]] == ["ok"] * 4

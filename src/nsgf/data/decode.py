@@ -1,7 +1,7 @@
 """From archives to arrays, and from arrays to the canonical bytes whose digests are known.
 
 Reading has two independent steps: the container (a tar, zip or Debian archive, or a plain file)
-gives named members as bytes, and a format turns members into the four arrays. Members are read by
+gives named members as bytes, and a format turns members into named arrays. Members are read by
 name into memory; nothing is unpacked to disk, and no class is loaded from a pickle but numpy's.
 
 Canonical forms (`CANONICAL`) are the files that the data set's authors published:
@@ -35,7 +35,7 @@ class Malformed(Exception):
 
 
 def decode(form: str, members: Mapping[str, str | list[str]], archives: Iterable[Path]) -> Arrays:
-    """Read `members` from `archives` and turn them into the arrays of `ARRAYS`.
+    """Read `members` from `archives` and turn them into arrays by name.
 
     Args:
         form: a key of `FORMATS`.
@@ -43,7 +43,8 @@ def decode(form: str, members: Mapping[str, str | list[str]], archives: Iterable
         archives: files to read; a file that is no archive is its own, only member.
 
     Returns:
-        dict: images uint8 (n, c, h, w), labels uint8 (n,).
+        dict: of an image set the arrays of `ARRAYS`: images uint8 (n, c, h, w), labels uint8 (n,);
+        of a table features float64 (n, d) and classes uint8 (n,).
 
     Raises:
         Malformed: damaged archive, missing or escaping member, or content of another kind.
@@ -170,11 +171,27 @@ def cifar_png(blobs: Blobs) -> Arrays:
     return arrays
 
 
+def keel(blobs: Blobs) -> Arrays:
+    """Rows of `feature, ..., class` with commas. A category, such as A34 in the third column, is
+    the number behind its column's; classes are numbered in the order of their names."""
+    lines = blobs["all"][0].decode("ascii").splitlines()
+    rows = [[w.strip() for w in x.split(",")] for x in lines if x.strip() and x[0] not in "@%"]
+    *columns, names = zip(*rows, strict=True)
+    known = sorted(set(names))
+    features = [
+        [float(word.removeprefix(f"A{k}")) for word in column]
+        for k, column in enumerate(columns, start=1)
+    ]
+    classes = np.array([known.index(name) for name in names], np.uint8)
+    return {"features": np.array(features).T, "classes": classes}
+
+
 FORMATS: dict[str, Callable[[Blobs], Arrays]] = {
     "idx": idx,
     "mnist-pickle": mnist_pickle,
     "cifar-pickle": cifar_pickle,
     "cifar-png": cifar_png,
+    "keel": keel,
 }
 
 
@@ -238,6 +255,11 @@ def canonical_cifar(arrays: Mapping[str, np.ndarray], name: str) -> Iterator[byt
         yield np.column_stack(
             [labels[start : start + BATCH], batch.reshape(len(batch), -1)]
         ).tobytes()
+
+
+def canonical_table(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """A table as its features, little-endian float64 row by row, and its classes, a byte each."""
+    return arrays["features"].astype("<f8").tobytes() + arrays["classes"].tobytes()
 
 
 CANONICAL: dict[str, Callable[[Mapping[str, np.ndarray], str], Iterator[bytes]]] = {

@@ -8,8 +8,6 @@ images uint8 (n, c, h, w), labels uint8 (n,).
 
 import contextlib
 import itertools
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,8 +19,9 @@ from nsgf.artifact import atomic, write_npy
 from nsgf.config import base
 from nsgf.data import sources
 from nsgf.data.arrays import load
-from nsgf.data.decode import CANONICAL, Malformed, decode
-from nsgf.data.sources import Digest, Source, SourceFailed
+from nsgf.data.decode import CANONICAL
+from nsgf.data.fetched import cannot_write, default_cache, first_that_works
+from nsgf.data.sources import Digest, Source
 from nsgf.errors import NsgfError
 from nsgf.registry import ARRAYS, lookup
 
@@ -68,13 +67,6 @@ def describe(name: str, registry: Path = REGISTRY) -> ImageSet:
     return lookup(known, name, "image data set")
 
 
-def default_cache() -> Path:
-    """Folder of downloads: $NSGF_CACHE, or `nsgf/downloads` in the user's cache folder."""
-    import platformdirs
-
-    return Path(os.environ.get("NSGF_CACHE") or platformdirs.user_cache_path("nsgf") / "downloads")
-
-
 def fetch(name: str, out: Path, cache: Path | None = None, registry: Path = REGISTRY) -> str:
     """Write the verified arrays of data set `name` as `out/<array>.npy`, all four or none.
 
@@ -95,24 +87,14 @@ def fetch(name: str, out: Path, cache: Path | None = None, registry: Path = REGI
             reason), or a folder cannot be written.
     """
     image_set = describe(name, registry)
-    folder = (Path(cache) if cache else default_cache()).absolute() / name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(folder, error, "set NSGF_CACHE to a folder of yours") from error
-    reasons = {}
-    for source in sorted(image_set.sources, key=lambda s: not sources.is_cached(s, folder)):
-        try:
-            arrays = _arrays(source, image_set, folder)
-        except (SourceFailed, Malformed) as error:
-            reasons[f"source {len(reasons) + 1}"] = f"{source.label}: {error}"
-            print(f"nsgf: {name}: {source.label}: {error}", file=sys.stderr)
-        else:
-            _write(arrays, Path(out))
-            return source.label
-    archives = " or ".join(" + ".join(source.archives) for source in image_set.sources)
-    mend = f"connect to the network and run again, or put {archives} into {folder}"
-    raise NsgfError(f"no source of image data set '{name}' worked", mend, **reasons)
+    source, arrays = first_that_works(
+        f"image data set '{name}'",
+        image_set.sources,
+        lambda arrays: _difference(image_set, arrays),
+        (Path(cache) if cache else default_cache()).absolute() / name,
+    )
+    _write(arrays, Path(out))
+    return source
 
 
 def verify(name: str, folder: Path, registry: Path = REGISTRY) -> None:
@@ -126,22 +108,6 @@ def verify(name: str, folder: Path, registry: Path = REGISTRY) -> None:
     if wrong:
         what = f"'{folder}' does not hold image data set '{name}': {wrong}"
         raise NsgfError(what, "remove the folder and fetch the data set again")
-
-
-def _arrays(source: Source, image_set: ImageSet, folder: Path) -> dict[str, np.ndarray]:
-    """Decoded arrays of `source`, verified."""
-    for attempt in (1, 2):
-        archives = sources.obtain(source, folder)
-        try:
-            arrays = decode(source.format, source.members, archives)
-            if wrong := _difference(image_set, arrays):
-                raise Malformed(wrong)
-            return arrays
-        except Malformed:
-            # The cached file may be at fault where no digest guards it: fetch that one again, once.
-            if not sources.forget(source, folder) or attempt == 2:
-                raise
-    raise AssertionError("the second attempt returns or raises")
 
 
 def _difference(image_set: ImageSet, arrays: Mapping[str, np.ndarray]) -> str | None:
@@ -171,8 +137,4 @@ def _write(arrays: Mapping[str, np.ndarray], out: Path) -> None:
                 write_npy(target, arrays[name])
     except OSError as error:
         need = sum(array.nbytes for array in arrays.values()) / 1e6
-        raise _cannot_write(out, error, f"name a folder with {need:.0f} MB free") from error
-
-
-def _cannot_write(folder: Path, error: OSError, mend: str) -> NsgfError:
-    return NsgfError(f"cannot write to folder '{folder}': {error.strerror or error}", mend)
+        raise cannot_write(out, error, f"name a folder with {need:.0f} MB free") from error

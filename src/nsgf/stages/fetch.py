@@ -1,4 +1,4 @@
-"""An image data set, verified, as memory-mapped arrays."""
+"""Data that are known by their digests: image sets as memory-mapped arrays, and tables."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from nsgf.registry import ARRAYS
 
 
 def tasks(outline: Outline) -> Iterator[Task]:
-    """One for each image set of the preset."""
+    """One for each image set, and each table that a law is read from."""
     names = {branch.spec.target for branch in outline.branches if branch.spec.is_image}
     for name in sorted(names):
         yield Task(
@@ -23,13 +23,29 @@ def tasks(outline: Outline) -> Iterator[Task]:
             priority=100,
             local=True,
         )
+    files = {file for branch in outline.branches for file in branch.spec.files}
+    for file in sorted(f for f in files if f.startswith(f"{DATA}/")):
+        name = file.split("/")[-2]
+        yield Task(
+            "fetch",
+            {"dataset": name},
+            Model(),
+            inputs={"registry": "config/tables.yaml"},
+            outputs={"table": file},
+            part=f"fetch-{name}",
+            priority=100,
+            local=True,
+        )
 
 
 def make(settings: Model, unit, files) -> dict:
     """Fetch a set and verify what lies there."""
-    from nsgf.data.images import fetch, verify
+    from nsgf.data import images, tables
 
-    folder, registry = files.outputs["train_images"].parent, files.inputs["registry"]
-    source = fetch(unit["dataset"], folder, registry=registry)
-    verify(unit["dataset"], folder, registry=registry)
+    registry, name = files.inputs["registry"], unit["dataset"]
+    form, place = tables, files.outputs.get("table")
+    if not place:
+        form, place = images, files.outputs["train_images"].parent
+    source = form.fetch(name, place, registry=registry)
+    form.verify(name, place, registry=registry)
     return {"source": source}

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from nsgf.artifact import SIDECAR, sha256_file
 from nsgf.config.preset import Preset
-from nsgf.data import images
+from nsgf.data import images, tables
 from nsgf.engine.dag import snapshot_file, snapshot_text
 from nsgf.errors import NsgfError
 from nsgf.layout import DATA
@@ -16,7 +16,6 @@ from nsgf.ops.audit import dvc
 from nsgf.ops.audit.expected import Expected
 from nsgf.ops.audit.files import File
 from nsgf.ops.audit.record import Artefact, Record
-from nsgf.registry import ARRAYS
 
 Kind = Literal[  # causes before effects
     "not the commit's",  # a tracked file that differs from the commit
@@ -261,13 +260,15 @@ def settings(preset: Preset) -> Iterator[Finding]:
         yield Finding("altered", str(path), "not the settings that the preset gives")
 
 
-def data(run: Run, registry: Path) -> Iterator[Finding]:
-    """Image sets against the digests that upstream publishes."""
+def data(run: Run) -> Iterator[Finding]:
+    """Image sets and tables against the digests that are known of them."""
     for task in (t for t in run.expected if t.stage == "fetch"):
-        folder = Path(task.artefacts[0]).parent
-        if all((folder / f"{array}.npy").is_file() for array in ARRAYS):
-            try:
-                images.verify(folder.name, folder, registry=registry)
-            except (NsgfError, ValueError) as error:
-                what = error.what if isinstance(error, NsgfError) else str(error)
-                yield Finding("foreign data", f"{DATA}/{folder.name}", what)
+        if not all(Path(path).is_file() for path in task.artefacts):
+            continue
+        first, name = Path(task.artefacts[0]), task.unit["dataset"]
+        form, place = (tables, first) if "table" in task.outputs else (images, first.parent)
+        try:
+            form.verify(name, place, registry=Path(task.inputs["registry"]))
+        except (NsgfError, ValueError) as error:
+            what = error.what if isinstance(error, NsgfError) else str(error)
+            yield Finding("foreign data", f"{DATA}/{name}", what)

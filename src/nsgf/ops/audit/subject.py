@@ -30,7 +30,7 @@ def of_results(commit: Commit, preset: Preset) -> Audited:
         *checks.by_itself(run),
         *checks.settings(preset),
         *checks.strangers(run),
-        *checks.data(run, Path("config/datasets.yaml")),
+        *checks.data(run),
     ]
     if not known.artefacts and not known.trees:
         why = f"commit {commit.id[:10]} says nothing of it: nsgf publish, then commit"

@@ -18,7 +18,7 @@ from nsgf.artifact import SIDECAR
 from nsgf.engine.code import stage_module
 from nsgf.engine.task import Job
 from nsgf.ops.crate import terms
-from nsgf.ops.crate.finished import DATASETS, Finished, papers
+from nsgf.ops.crate.finished import Finished, papers, registries
 from nsgf.ops.timing import timing
 
 WORKFLOW, README, CITATION = "Snakefile", "README.md", "CITATION.cff"
@@ -37,7 +37,7 @@ class Description:
         self._run, self._crate = run, ROCrate(version=terms.RO_CRATE)
         self._crate.metadata.extra_terms.update(terms.EXTRA_TERMS)
         self._about = about = yaml.safe_load(Path(CITATION).read_text())
-        self._inputs = [run.layout.preset, *papers(run.preset), DATASETS]
+        self._inputs = [run.layout.preset, *papers(run.preset), *registries(run.jobs)]
         self._reported = [p for j in run.jobs if j.reported for p in j.artefacts]
         self._tools = {_tool(job): f"nsgf {job.stage}" for job in run.jobs}
         self._times = {job.name: timing(run.preset.name, job.name) for job in run.jobs}

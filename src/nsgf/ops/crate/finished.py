@@ -69,6 +69,12 @@ def finished_run(file: Path, without: Iterable[str] = ()) -> Finished:
     return Finished(preset, made, provenance, files, left_out)
 
 
+def registries(made: Iterable[Job]) -> list[str]:
+    """What says how the data of some jobs are known."""
+    fetched = (task for job in made for task in job.tasks if job.stage == "fetch")
+    return sorted({DATASETS, *(task.inputs["registry"] for task in fetched)})
+
+
 def papers(preset: Preset) -> list[str]:
     """Printed numbers that a preset is held against."""
     return sorted({paper_file(s.paper) for s in preset.studies.values() if s.paper})

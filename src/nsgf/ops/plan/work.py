@@ -64,7 +64,8 @@ def work_of(job: Job, preset: Preset) -> Work:
     # A small file or a sidecar takes a block.
     disk = constants["file_bytes"] * len(job.outputs) + constants.get(job.stage, 0)
     if job.stage == "fetch":
-        disk += sum(ALL_IMAGES * math.prod(DATASETS[unit["dataset"]].shape) for unit in job.units)
+        images = [task.unit["dataset"] for task in job.tasks if "table" not in task.outputs]
+        disk += sum(ALL_IMAGES * math.prod(DATASETS[name].shape) for name in images)
     if study is None or not _has_model(job, study):
         # The start says all of a stage without a model, but not of an unknown network.
         known = job.stage not in MODELS and start in reference()["seconds"]["cpu"]
