@@ -147,7 +147,7 @@ def _new(parser: argparse.ArgumentParser) -> None:
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
-        choices=("sinkhorn", "sliced", "accuracy", "random", "train", "power"),
+        choices=("sinkhorn", "sliced", "schemes", "accuracy", "random", "train", "power"),
         help="what to measure",
     )
     parser.add_argument("--json", type=Path, help="where to write the rows")

@@ -15,7 +15,8 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
     """Measure, print tables, and write what is asked for.
 
     Args:
-        what: the benchmark, "sinkhorn", "sliced", "accuracy", "random", "train" or "power".
+        what: the benchmark, "sinkhorn", "sliced", "schemes", "accuracy", "random", "train" or
+            "power".
         threads: for every library, count.
         json: where to write the rows.
         device: cpu, cuda or auto.
@@ -25,12 +26,13 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
         NsgfError: a bad number of threads, options that the benchmark does not have, or as
             `compare`.
     """
-    given = sorted(name for name in ("plot", "cases", "solvers") if options[name])
+    plot = options.pop("plot") if what == "schemes" else None
+    given = sorted(name for name in ("plot", "cases", "solvers") if options.get(name))
     if what != "sinkhorn" and given:
         raise NsgfError(
             f"bench {what} has no option --{given[0]}", "give --json, --threads, --device alone"
         )
-    if what == "train":  # as presets train
+    if what in ("train", "schemes"):  # as presets train
         numerics.apply(numerics.best())
     with limited(threads):  # libraries read their number of threads when they are imported
         if what == "random":
@@ -41,6 +43,10 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
             from nsgf.ops.bench import sliced
 
             sliced.compare(threads, json)
+        elif what == "schemes":
+            from nsgf.ops.bench import schemes
+
+            schemes.compare(threads, json, plot)
         elif what == "accuracy":
             from nsgf.ops.bench import accuracy
 
