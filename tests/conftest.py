@@ -6,9 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import spread, tiny_run
 from tests.workflow.checkout import Checkout, planar
+
+# No test is timed: others may load the machine.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 Watched = tuple[Checkout, list[dict], int]
 

@@ -58,7 +58,7 @@ def test_a_cloud_at_its_target_does_not_move(blur, batch, dtype):
 
 @both
 @given(seed=st.integers(0, 10**6), blur=st.floats(0.1, 10), n=st.integers(1, 30))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_divergence_is_not_negative(seed, blur, n, dtype):
     x, y = cloud(n, seed, dtype=dtype), cloud(9, seed + 1, dtype=dtype) / 2
     assert divergence(x, y, blur) > -CLOSE[dtype]["atol"]

@@ -275,7 +275,7 @@ def awkward_clouds(draw):
 
 
 @given(awkward_clouds(), st.floats(-2, 2))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_problem_converges_or_says_that_it_did_not(clouds, log_blur):
     try:
         step = velocity(*clouds, 10**log_blur)

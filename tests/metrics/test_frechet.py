@@ -21,7 +21,7 @@ from nsgf.metrics.frechet import (
 from nsgf.rng import stream
 
 seeds = st.integers(0, 2**31)
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 
 
 def gaussian(seed: int, n: int = 40, d: int = 5) -> np.ndarray:
