@@ -48,6 +48,11 @@ class Dataset:
         return len(self.shape) == 3 and not self.cloud
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether there are points of its target: some have another for each training."""
+        return not is_module(self.target) or hasattr(module_of(self.target), "sample")
+
+    @property
     def modules(self) -> tuple[str, ...]:
         """Laws that are modules of their own."""
         return tuple(law for law in (self.source, self.target) if is_module(law))

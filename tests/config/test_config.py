@@ -161,7 +161,7 @@ def test_a_part_is_a_study_or_all_of_one_name_and_exact_names_go_first():
     body = cpu.model_dump(mode="json")
     body["studies"]["swjko"] = body["studies"]["swjko-gathering"]
     assert list(parse(body, Preset, "test").part("swjko").running) == ["swjko"]
-    with pytest.raises(NsgfError, match="names data sets of 3 studies"):
+    with pytest.raises(NsgfError, match="names data sets of 6 studies"):
         cpu.part("swjko/ring")
     assert list(cpu.part("table1/moons,scurve").running["table1"].datasets) == ["moons", "scurve"]
 
@@ -234,7 +234,7 @@ def test_an_unknown_name_is_told_the_presets_and_nothing_else(name):
     with pytest.raises(NsgfError) as caught:
         preset_file(name)
     assert caught.value.what == f"unknown preset '{name}'"
-    here = {path.stem for path in Path("config").glob("*.yaml")} - {"datasets"}
+    here = {path.stem for path in Path("config").glob("*.yaml")} - {"datasets", "tables"}
     assert caught.value.mend.endswith(f"known: {', '.join(sorted(here))}")
 
 

@@ -60,7 +60,9 @@ def test_every_cpu_rate_goes_with_one_block_but_for_writing_to_a_disk():
 def test_a_slow_block_makes_dearer_just_what_it_speaks_for():
     found = calibrate.scaled(SHIPPED_CPU, THERE | {"mlp": 2 * THERE["mlp"]})
     changed = {rate for rate in found if found[rate] != pytest.approx(SHIPPED_CPU[rate])}
-    assert changed == {"step mlp", "mac mlp"}
+    small = {f"step {net}" for net in ("real_nvp", "icnn", "points", "grid", "generator")}
+    small |= {"mac icnn", "particle", "energy pair", "likelihood", "chain move", "state point"}
+    assert changed == {"step mlp", "mac mlp", *small}
     rates = reference()["seconds"] | {"cpu": found}
     for slow, plain in zip(
         forecast.forecast(QUICK, (), rates), forecast.forecast(QUICK), strict=True

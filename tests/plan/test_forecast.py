@@ -51,6 +51,19 @@ def test_parameters_are_those_of_the_real_network(preset):
             assert found == (expected if is_known(training.net) else 0)
 
 
+def test_multiply_adds_of_maps_are_those_that_torch_counts():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    for study, name in (("swjko-gaussians", "sw_jko"), ("swjko-gathering", "sw_generator")):
+        net = CPU.studies[study].networks[name].net
+        for d in (2, 5):
+            with torch.device("meta"):
+                real, inputs = build(net, (d,)), torch.empty(1, d)
+            with FlopCounterMode(display=False) as counter:
+                real(inputs)
+            assert size_of(net, (d,)).macs == counter.get_total_flops() / 2
+
+
 def test_multiply_adds_are_those_that_torch_counts():
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -75,6 +88,10 @@ def test_multiply_adds_are_those_that_torch_counts():
         ("studies.table3.networks.straight.net.channels", 2, "train"),
         ("studies.table3.sampling.n_samples", 2, "evaluate"),
         ("studies.table3.targets.problems", 2, "targets"),
+        ("studies.swjko-gaussians.networks.sw_jko.iterations", 2, "train"),
+        ("studies.swjko-gaussians.networks.sw_jko.options.directions", 4, "train"),
+        ("studies.swjko-gaussians.metrics.n_test", 2, "evaluate"),
+        ("studies.swjko-gathering.networks.sw_particles.batch_size", 2, "train"),
     ],
 )
 def test_more_work_costs_more(path, factor, stage):
@@ -121,7 +138,8 @@ def test_other_work_of_the_same_kind_is_scaled_by_the_speed_of_this_machine():
 
 
 def test_a_cpu_run_says_nothing_about_a_gpu():
-    trained = [p for p in forecast(PAPER, measured(CPU, 3)) if p.job.stage == "train"]
+    every = forecast(PAPER, measured(CPU, 3))
+    trained = [p for p in every if p.job.stage == "train" and p.device == "cuda"]
     assert {p.source for p in trained} == {SHIPPED}
     assert all(p.gpu_s > 0 and p.cpu_s == 0 for p in trained)
 

@@ -35,11 +35,11 @@ KIND = Kind(
 from nsgf.registry import Dataset, Figure, Method
 
 HERE = "nsgf.studies.densities"
-DATASETS = {"banana": Dataset("Banana", (3,), f"{HERE}.banana")}
+DATASETS = {"crescent": Dataset("Banana", (3,), f"{HERE}.crescent")}
 METHODS = {"kl": Method("Reverse KL", ("kl",), f"{HERE}.reverse_kl", learner=f"{HERE}.reverse_kl")}
 FIGURES = {"discrepancies": Figure(f"{HERE}.discrepancies", reads="table")}
 ''',
-    "banana.py": '''"""A bent Gaussian in three dimensions, without its constant."""
+    "crescent.py": '''"""A bent Gaussian in three dimensions, without its constant."""
 
 
 def log_density(x):
@@ -173,12 +173,12 @@ def judge(table, given, reduced, published):
 
 
 def test_it_runs_from_density_to_table_figure_and_claim(tmp_path):
-    study = {"kind": "densities", "datasets": ["banana"], "methods": {"kl": {"nfe": 1}}}
+    study = {"kind": "densities", "datasets": ["crescent"], "methods": {"kl": {"nfe": 1}}}
     whole = small("mine", **study, metrics={"scale": 2.0})
     networks = whole["studies"]["table1"]["networks"]
     whole["studies"] = {"shapes": whole["studies"]["table1"]}
     networks["kl"] = networks["straight"]
-    shown = {"kind": "discrepancies", "study": "shapes", "datasets": ["banana"]}
+    shown = {"kind": "discrepancies", "study": "shapes", "datasets": ["crescent"]}
     whole["figures"] = {"stein": shown}
     house = House(tmp_path, whole)
     for name, text in FILES.items():
@@ -186,7 +186,7 @@ def test_it_runs_from_density_to_table_figure_and_claim(tmp_path):
     house.line("STUDIES", '"densities": "nsgf.studies.densities",')
     house.run()
     (row,) = house.rows("shapes")
-    assert (row["dataset"], row["method"], row["metric"]) == ("banana", "kl", "ksd")
+    assert (row["dataset"], row["method"], row["metric"]) == ("crescent", "kl", "ksd")
     assert float(row["per_evaluation"]) == float(row["mean"]) > 0
     assert "| Reverse KL | " in (house.results / "tables/shapes.md").read_text()
     assert (house.results / "figures/stein.png").stat().st_size > 1000
@@ -197,12 +197,12 @@ def test_it_runs_from_density_to_table_figure_and_claim(tmp_path):
 
 
 def test_a_method_that_needs_samples_of_it_says_so(tmp_path):
-    study = {"kind": "densities", "datasets": ["banana"], "methods": {"fm": {"nfe": 1}}}
+    study = {"kind": "densities", "datasets": ["crescent"], "methods": {"fm": {"nfe": 1}}}
     house = House(tmp_path, small("mine", **study, metrics={}))
     for name, text in FILES.items():
         house.add(f"{FOLDER}/{name}", text)
     house.line("STUDIES", '"densities": "nsgf.studies.densities",')
-    result = house.nsgf("make", "results/mine/models/banana/straight/seed0.safetensors")
+    result = house.nsgf("make", "results/mine/models/crescent/straight/seed0.safetensors")
     assert result.returncode == 1
     assert "cannot be sampled: it has a density alone" in result.stderr
     assert "Traceback" not in result.stderr

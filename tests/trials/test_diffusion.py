@@ -111,3 +111,13 @@ def test_another_kind_of_data_set_is_refused(house):
     result = house.nsgf("check", "--preset", str(path))
     assert result.returncode == 1
     assert "no Fokker-Planck equation" in result.stderr
+
+
+def test_the_page_shows_no_cloud_of_targets_that_differ(house):
+    program = (
+        "import sys; from pathlib import Path; from nsgf.config.base import load;"
+        "from nsgf.config.preset import Preset; from nsgf.engine.dag import Outline;"
+        "from nsgf.ops.page.clouds import clouds; preset = load(Path(sys.argv[1]), Preset);"
+        "print(clouds(preset.seed, Outline(preset).branches))"
+    )
+    assert house.python(program, "config/mine.yaml").strip() == "[]"

@@ -48,8 +48,14 @@ def preset(name: str) -> dict:
 
 
 def shrink(whole: dict, iterations: int = 2, samples: int = 8) -> dict:
-    """The same DAG with tiny networks, pools and sample counts."""
+    """The same DAG with tiny networks, pools and sample counts, of the studies that have pools.
+
+    Those of the second paper have tests of their own (tests/trials).
+    """
+    kept = {name: study for name, study in whole["studies"].items() if "pool" in study}
+    figures = {n: f for n, f in whole["figures"].items() if f.get("study") in {None, *kept}}
     whole = whole | {"title": "Reduced run (test)", "reduced": ["A test."]}
+    whole |= {"studies": kept, "figures": figures}
     for study in whole["studies"].values():
         study |= {"train_seeds": min(2, study["train_seeds"]), "sample_seeds": 2}
         for case in study["methods"].values():

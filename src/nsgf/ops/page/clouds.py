@@ -24,14 +24,16 @@ ROOM = 1.06
 
 
 def clouds(seed: int, branches: Sequence[Branch]) -> list[dict]:
-    """For each data set that has no images: its label, the target's points, each method's frames.
+    """For each data set with points that are no images: its label, the target's, each method's
+    frames.
 
     Frame k shows every sample at the share k / 40 of its own path in evaluations, as figures do.
     Points are int16 in the window's units, base64: (points, 2), and (frames, points, 2).
     """
     found = []
     for branch in branches:
-        wide = math.prod(branch.spec.shape) >= 2 and len(branch.spec.shape) < 3
+        spec = branch.spec
+        wide = spec.is_drawn and math.prod(spec.shape) >= 2 and len(spec.shape) < 3
         if wide and (panels := list(_panels(branch))):
             found.append(_of(branch, seed, panels))
     return found

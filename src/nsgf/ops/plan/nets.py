@@ -58,6 +58,37 @@ def _potential(net: NetModel, shape: tuple[int, ...]) -> NetSize:
     return _total([_linear(d, w), *(_linear(w, w) for _ in range(net.depth - 1)), _linear(w, 1)])
 
 
+def _real_nvp(net: NetModel, shape: tuple[int, ...]) -> NetSize:
+    """Couplings take turns: of an odd dimension one half is larger."""
+    d, w, layers = math.prod(shape), net.width, []
+    for k in range(net.couplings):
+        still = (d + 1 - k % 2) // 2
+        layers += [_linear(still, w), *(_linear(w, w) for _ in range(net.depth - 1))]
+        layers += [_linear(w, 2 * (d - still)), NetSize(d - still)]
+    return _total(layers)
+
+
+def _icnn(net: NetModel, shape: tuple[int, ...]) -> NetSize:
+    d, w = math.prod(shape), net.width
+    each = NetSize((2 * d + 1) * w, 2 * d * w, 2 * w)
+    inner = (NetSize(w * w, w * w, w) for _ in range(net.depth - 1))
+    return _total([NetSize(d * d + w, d * d + w, d), *net.depth * [each], *inner])
+
+
+def _points(net: NetModel, shape: tuple[int, ...]) -> NetSize:
+    return NetSize(net.count * math.prod(shape), 0, math.prod(shape))
+
+
+def _grid(net: NetModel, shape: tuple[int, ...]) -> NetSize:
+    return NetSize(net.side**2, 0, math.prod(shape))
+
+
+def _generator(net: NetModel, shape: tuple[int, ...]) -> NetSize:
+    d, w = math.prod(shape), net.width
+    inner = (_linear(w, w) for _ in range(net.depth - 1))
+    return _total([_linear(d, w), *inner, _linear(w, d)])
+
+
 def _phase(net: NetModel, shape: tuple[int, ...]) -> NetSize:
     before, side, layers = shape[0], shape[-1], []
     for after in net.channels:
@@ -127,6 +158,11 @@ SIZES = {
     "unet": _unet,
     "phase_cnn": _phase,
     "classifier": _classifier,
+    "real_nvp": _real_nvp,
+    "icnn": _icnn,
+    "points": _points,
+    "grid": _grid,
+    "generator": _generator,
 }
 # Whose rates a network has, where it has none of its own.
-LIKE = {"potential_mlp": "mlp"}
+LIKE = dict.fromkeys(("potential_mlp", "real_nvp", "icnn", "points", "grid", "generator"), "mlp")

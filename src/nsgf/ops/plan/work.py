@@ -17,6 +17,7 @@ from nsgf.engine.task import Job, Unit
 from nsgf.metrics.weights import inception_file
 from nsgf.ops.plan.nets import LIKE, is_known, size_of
 from nsgf.ops.plan.reference import reference
+from nsgf.ops.plan.schemes import amounts_of, measured_of
 from nsgf.registry import DATASETS, METHODS, NETWORKS, Dataset
 
 TRAIN_IMAGES, ALL_IMAGES = 60_000, 70_000  # of an image set, about
@@ -30,7 +31,8 @@ PASSES = {"inception": 2, "effnet_lite0": 1, "classifier": 2}  # features, and p
 LEARNT = {"ept": 8, "jko_flow": 6.6}
 OT_POWER = 2.3  # of n in the time of exact optimal transport, as measured from 256 to 1024 points
 FLOAT = 4  # bytes
-MEASURED = ("planar", "images")  # kinds of studies whose measuring has a model
+SCHEMES = ("diffusion", "aggregation", "logistic")  # kinds of studies of the second paper
+MEASURED = ("planar", "images", *SCHEMES)  # kinds of studies whose measuring has a model
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,9 @@ def _train(stage, study: Study, unit: Unit, data: Dataset) -> Work:
     options = training.options
     alone = _alone(stage.network, options)
     macs = (LEARNT.get(stage.network, 3) * rows + alone) * size.macs
-    amounts = _passes_of(training.net, training.iterations, macs)
+    amounts = amounts_of(stage.network, training, data)
+    if amounts is None:
+        amounts = _passes_of(training.net, training.iterations, macs)
     if stage.network == "ot_cfm":
         amounts["transport"] = training.iterations * training.batch_size**OT_POWER
     if stage.streaming:
@@ -218,6 +222,8 @@ def _probe(stage, study: Study, unit: Unit, data: Dataset) -> Work:
 
 def _reference(stage, study: Study, unit: Unit, data: Dataset) -> Work:
     metrics = stage.metrics
+    if stage.kind in SCHEMES:
+        return Work(stage.kind, measured_of(stage, reference=True))
     if stage.kind == "planar":
         return Work("", _planar(stage, metrics.floor_draws + 1, 0))
     n = metrics.n_test + metrics.n_floor
@@ -230,6 +236,8 @@ def _reference(stage, study: Study, unit: Unit, data: Dataset) -> Work:
 
 def _evaluate(stage, study: Study, unit: Unit, data: Dataset) -> Work:
     metrics = stage.metrics
+    if stage.kind in SCHEMES:
+        return Work(stage.kind, measured_of(stage, reference=False))
     n = stage.parameters["sampling"]["n_samples"]
     if stage.kind == "planar":
         return Work("", _planar(stage, 1, n))

@@ -45,12 +45,16 @@ def draw(settings: FigureStage, figure: Figure, panels: Sequence[Panel]) -> Draw
 def _row(sheet: Sheet, top: float, seed: int, panel: Panel) -> None:
     target = target_points(seed, panel.dataset)
     half = MARGIN * float(np.abs(target).max())
+    centre = np.zeros(2)
+    if not ENERGIES[DATASETS[panel.dataset].target.rpartition(".")[2]].centred:
+        # It stays where it was by chance at first. All ends are round: the middle of its sides is
+        # nearer to the centre than the mean of the points that are kept.
+        end = state_at(panel, 1.0)
+        centre = (end.min(0) + end.max(0)) / 2
     for j, fraction in enumerate(FRACTIONS):
         axes = sheet.axes(LEFT + j * (SIZE + GAP), top, SIZE, SIZE)
         dots(axes, target, FAINT, 2.5, zorder=1)
-        points = state_at(panel, fraction)
-        if not ENERGIES[DATASETS[panel.dataset].target.rpartition(".")[2]].centred:
-            points = points - points.mean(0)  # which stays where it was by chance at first
+        points = state_at(panel, fraction) - centre
         dots(axes, points, method_colour(panel.cell.method), 3, zorder=2)
         frame(axes, half)
         style = {"labelsize": SMALL - 1.5, "length": 2, "width": 0.5, "pad": 1.5}
