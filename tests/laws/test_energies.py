@@ -81,3 +81,13 @@ def test_a_drift_at_the_centre_is_a_number():
     for x in (torch.zeros(2, 2) + torch.eye(2), torch.eye(2) - 1):
         at_centre = torch.cat([x, torch.zeros(1, 2)])
         assert torch.isfinite(ENERGIES["annulus"].functional(Measure(at_centre)))
+
+
+def test_the_annulus_is_no_minimum_and_the_others_stay_where_they_are_put():
+    numbers = stream(5, "far away")
+    for name, energy in ENERGIES.items():
+        x = energy.draw(800, numbers)
+        near, far = (float(energy.functional(Measure(x + shift))) for shift in (0.0, 50.0))
+        assert (far < near - 0.5) == (name == "annulus")
+        if name != "annulus":
+            assert far == pytest.approx(near, abs=1e-3)

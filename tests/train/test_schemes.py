@@ -117,3 +117,11 @@ def test_a_targets_potential_and_slope_are_its_densitys():
     (slope,) = torch.autograd.grad(potential_of(target)(at).sum(), at)
     torch.testing.assert_close(slope, slope_of(target)(x))
     assert not torch.equal(target.mean, target_of(5, "gaussian-3", 2, 3).mean)
+
+
+def test_a_cloud_under_a_drift_starts_and_stays_centred(tmp_path):
+    """By chance alone it would be a quarter of its spread off."""
+    states, _ = learnt("sw_particles", tmp_path)
+    for net in states.values():
+        torch.testing.assert_close(net.x.mean(0), torch.zeros(2), rtol=0, atol=1e-5)
+        assert net.x.std() > 0.1

@@ -47,7 +47,7 @@ SHOWN = {  # metrics of README.md
     "w2": "`w2`, exact W2 of 1024 samples",
     "sw2_debiased": "`sw2_debiased`, debiased sliced W2², near 0 for the target itself",
     "log10_symkl": "`log10_symkl`, log10 of the symmetric divergence from the target",
-    "energy": "`energy` of the last state, in the place of a floor the least there is",
+    "energy": "`energy` of the last state, in the place of a floor the exact end's",
     "radius": "`radius` of the last state, in the place of a floor the exact one",
     "accuracy": "`accuracy` on unseen rows, in the place of a floor the long chain's",
     "mean_gap": "`mean_gap` to the chain's means, in its standard deviations",

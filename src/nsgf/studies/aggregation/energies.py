@@ -5,7 +5,9 @@ disk      W = |x|^2 / 2 - log |x|             the uniform law of the unit disk
 annulus   the same, and V = -log |x| / 4      the uniform law of 1/2 <= |x| <= sqrt 5 / 2
 
 Repulsion by -log |x| in the plane makes |x|^2 / 2 a uniform density 1 / pi; the drift is the field
-of a charge 1/4 at 0, which keeps a disk of that area free (arXiv:2110.10972).
+of a charge 1/4 at 0, which keeps a disk of that area free (arXiv:2110.10972). Where there is a
+drift the end is a stationary state and no minimum: a cloud that leaves 0 as a whole keeps its
+interaction, and V falls without bound. What is not centred by symmetry leaves in the end.
 """
 
 import math
@@ -28,7 +30,8 @@ class Energy:
     """An energy and its end.
 
     Attributes:
-        functional: F. least: F of the end. radius: root of its mean |x|^2 about its centre.
+        functional: F. least: F of the end, without a drift the least there is.
+        radius: root of its mean |x|^2 about its centre.
         centred: whether that is 0; else it stays where it was.
         draw: n points of it, (n, 2).
     """
