@@ -340,6 +340,15 @@ def kind_of(study: str):
     return module_of(lookup(STUDIES, study, "kind of study")).KIND
 
 
+def claims_of(study: str) -> tuple[str, str]:
+    """Modules of a kind's claims, and of the evidence for them: as its KIND says, or else its
+    folder's `claims` and `evidence`; "" where there are none."""
+    kind, folder = kind_of(study), STUDIES[study]
+    own = importlib.util.find_spec(f"{folder}.claims") is not None
+    claims = kind.claims or (f"{folder}.claims" if own else "")
+    return claims, kind.evidence or (f"{folder}.evidence" if claims else "")
+
+
 # Last, because a catalogue is written in the classes above.
 TABLES = {
     "DATASETS": DATASETS,

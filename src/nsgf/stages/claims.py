@@ -6,7 +6,7 @@ from nsgf.config.figure import ReportStage
 from nsgf.engine.dag import Outline
 from nsgf.engine.task import Task
 from nsgf.layout import paper_file
-from nsgf.registry import kind_of, module_of, shown_entries
+from nsgf.registry import claims_of, module_of, shown_entries
 from nsgf.stages.table import ENDINGS
 
 
@@ -24,7 +24,7 @@ def tasks(outline: Outline) -> Iterator[Task]:
     judged = {
         name: (study.kind, study.paper, bool(outline.preset.said_of(name)[1]))
         for name, study in studies
-        if kind_of(study.kind).claims and (study.paper or _own(study.kind))
+        if claims_of(study.kind)[0] and (study.paper or _own(study.kind))
     }
     if not judged:
         return
@@ -32,16 +32,16 @@ def tasks(outline: Outline) -> Iterator[Task]:
     inputs = {f"paper {paper}": paper_file(paper) for paper in sorted(papers)}
     for name, (kind, *_) in judged.items():
         inputs[f"table {name}"] = outline.layout.table(name)
-        found = module_of(kind_of(kind).evidence).inputs(outline, name)
+        found = module_of(claims_of(kind)[1]).inputs(outline, name)
         inputs |= {f"{name} {what}": paths for what, paths in found.items()}
-    kinds = [kind_of(kind) for kind, *_ in judged.values()]
+    kinds = [claims_of(kind) for kind, *_ in judged.values()]
     yield Task(
         "claims",
         {},
         ClaimsStage.of(outline.preset, "claims", studies=judged),
         inputs=inputs,
         outputs={e: outline.layout.claims(e) for e in ENDINGS},
-        modules=tuple(sorted({m for kind in kinds for m in (kind.claims, kind.evidence)})),
+        modules=tuple(sorted({module for pair in kinds for module in pair})),
         entries=shown_entries({kind for kind, *_ in judged.values()}),
         part="claims",
         reported=True,
@@ -53,7 +53,7 @@ def tasks(outline: Outline) -> Iterator[Task]:
 
 def _own(kind: str) -> dict[int, str]:
     """Claims of a kind that are of no paper."""
-    return getattr(module_of(kind_of(kind).evidence), "CLAIMS", {})
+    return getattr(module_of(claims_of(kind)[1]), "CLAIMS", {})
 
 
 def make(settings: ClaimsStage, unit, files) -> None:
@@ -91,6 +91,6 @@ def _judged(settings: ClaimsStage, inputs, names: list[str], paper: str | None) 
         given = {key.removeprefix(f"{name} "): inputs[key] for key in mine}
         kind, _, reduced = settings.studies[name]
         table = pd.read_csv(inputs[f"table {name}"])
-        for one in module_of(kind_of(kind).claims).judge(table, given, reduced, published):
+        for one in module_of(claims_of(kind)[0]).judge(table, given, reduced, published):
             found.setdefault(one.claim, one)
     return [found.get(k) or not_run(k, published) for k in sorted(published.claims)]

@@ -35,9 +35,10 @@ class Kind:
         notes: module whose `notes(...)` says what a reader of its table must know; "" for none.
         print: module whose `page(settings, inputs)` holds a table against print as a whole; "" for
             none.
-        claims: module whose `judge(table, given, reduced, published)` judges claims; "" for none.
+        claims: module whose `judge(table, given, reduced, published)` judges claims; "" for the
+            folder's own `claims`, if it has one (nsgf.registry.claims_of).
         evidence: module with `inputs(outline, study)`: what they are judged on beside the table, by
-            name; and with `CLAIMS`, number to words, where they are of no paper.
+            name; and with `CLAIMS`, number to words, where they are of no paper. Likewise.
         check: given a study of this kind, raises ValueError where it is not possible.
     """
 

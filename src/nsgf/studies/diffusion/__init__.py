@@ -34,11 +34,4 @@ def check(study) -> None:
             raise ValueError(f"data set '{name}' is no Fokker-Planck equation to a Gaussian")
 
 
-KIND = Kind(
-    Metrics,
-    measure=f"{HERE}.measure",
-    by_set=True,
-    claims=f"{HERE}.claims",
-    evidence=f"{HERE}.evidence",
-    check=check,
-)
+KIND = Kind(Metrics, measure=f"{HERE}.measure", by_set=True, check=check)
