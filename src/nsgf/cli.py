@@ -151,7 +151,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         help="what to measure",
     )
     parser.add_argument("--json", type=Path, help="where to write the rows")
-    parser.add_argument("--plot", type=Path, help="where to draw error against time, .png or .pdf")
+    parser.add_argument("--plot", type=Path, help="where to draw, .png or .pdf (sinkhorn, schemes)")
     parser.add_argument("--threads", type=int, default=1, help="for every library (default: 1)")
     parser.add_argument("--cases", nargs="+", help="names of cases (default: all)")
     parser.add_argument(

@@ -344,7 +344,8 @@ def claims_of(study: str) -> tuple[str, str]:
     """Modules of a kind's claims, and of the evidence for them: as its KIND says, or else its
     folder's `claims` and `evidence`; "" where there are none."""
     kind, folder = kind_of(study), STUDIES[study]
-    own = importlib.util.find_spec(f"{folder}.claims") is not None
+    package = hasattr(module_of(folder), "__path__")
+    own = package and importlib.util.find_spec(f"{folder}.claims") is not None
     claims = kind.claims or (f"{folder}.claims" if own else "")
     return claims, kind.evidence or (f"{folder}.evidence" if claims else "")
 

@@ -52,6 +52,14 @@ def test_a_split_shows_each_row_once_and_knows_only_what_it_sees(name):
     assert len(seen.y) == round(0.8 * ROWS[name])
     assert seen.dimension == FEATURES[name] + 1
     assert not torch.equal(seen.x, other.posterior.x)
+
+    def rows(split) -> torch.Tensor:
+        x = torch.cat([split.posterior.x, split.x]).double()
+        return x @ stream(3, "rows", x.shape[1]).normal(x.shape[1]).double()
+
+    if name != "waveform":  # whose features are in units of what each split sees
+        torch.testing.assert_close(rows(split).sort().values, rows(other).sort().values)
+    assert len(rows(split).unique()) == ROWS[name]
     if name == "waveform":
         torch.testing.assert_close(seen.x.mean(0), torch.zeros(21), atol=1e-5, rtol=0)
         torch.testing.assert_close(seen.x.std(0), torch.ones(21), atol=1e-5, rtol=0)

@@ -40,7 +40,8 @@ def house(tmp_path_factory) -> House:
 def test_posteriors_are_measured_beside_a_chain(house):
     found = {(row["method"], row["metric"]): row for row in house.rows("regressions")}
     metrics = {"accuracy", "log_likelihood", "mean_gap", "largest_mean_gap", "deviation_gap", "sw2"}
-    assert {metric for _, metric in found} == metrics
+    assert {metric for method, metric in found if method == "likelihood"} == metrics
+    assert {metric for _, metric in found} == metrics | {"log_a_gap"}
     assert all(math.isfinite(float(row["mean"])) for row in found.values())
 
     def of(method: str, metric: str, column: str = "mean") -> float:
@@ -54,4 +55,4 @@ def test_posteriors_are_measured_beside_a_chain(house):
     assert of("likelihood", "deviation_gap") == pytest.approx(1)
     assert of("sw-posterior", "deviation_gap") < 0.5
     assert of("sw-posterior", "sw2") < of("likelihood", "sw2")
-    assert of("sw-posterior", "mean_gap", "floor") < 0.3
+    assert of("sw-posterior", "mean_gap", "floor") < 0.5

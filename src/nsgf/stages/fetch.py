@@ -23,7 +23,8 @@ def tasks(outline: Outline) -> Iterator[Task]:
             priority=100,
             local=True,
         )
-    files = {file for branch in outline.branches for file in branch.spec.files}
+    specs = [branch.spec for branch in outline.branches if not branch.spec.cloud]
+    files = {file for spec in specs for file in spec.files}
     for file in sorted(f for f in files if f.startswith(f"{DATA}/")):
         name = file.split("/")[-2]
         yield Task(

@@ -29,9 +29,7 @@ def run(what: str, threads: int, json: Path | None, device: str, **options) -> N
     plot = options.pop("plot") if what == "schemes" else None
     given = sorted(name for name in ("plot", "cases", "solvers") if options.get(name))
     if what != "sinkhorn" and given:
-        raise NsgfError(
-            f"bench {what} has no option --{given[0]}", "give --json, --threads, --device alone"
-        )
+        raise NsgfError(f"bench {what} has no option --{given[0]}", "see nsgf bench --help")
     if what in ("train", "schemes"):  # as presets train
         numerics.apply(numerics.best())
     with limited(threads):  # libraries read their number of threads when they are imported

@@ -1,7 +1,8 @@
 """`nsgf bench schemes`: seconds of SW-JKO, JKO-ICNN and Euler-Maruyama to the same divergence.
 
 One target a dimension and the settings of the studies swjko-* of config/cpu.yaml, in one process.
-The clock runs while a scheme works; that it is measured costs nothing of it.
+The clock runs while a scheme works, which copies the states that are looked at; to look costs
+nothing of it.
 """
 
 import math
@@ -22,6 +23,7 @@ from nsgf.config.train import Training
 from nsgf.data.problem import open_problem
 from nsgf.device import set_up
 from nsgf.engine import provenance
+from nsgf.errors import NsgfError
 from nsgf.ops.bench.record import record
 from nsgf.ops.text import columns
 from nsgf.progress import bar
@@ -81,7 +83,12 @@ def compare(threads: int, json: Path | None, plot: Path | None) -> None:
     Args:
         threads: that this process's libraries have.
         json: where to write the traces. plot: where to draw divergence over seconds.
+
+    Raises:
+        NsgfError: the plot is neither .png nor .pdf.
     """
+    if plot and plot.suffix not in (".png", ".pdf"):
+        raise NsgfError(f"cannot draw '{plot}'", "name a .png or a .pdf")
     mode = numerics.asked()
     preset = load(PRESET, Preset)
     about = f"{threads} thread(s) of {provenance.machine()['processor']}, numerics {mode}"
@@ -109,12 +116,15 @@ def trace(
     d: int, scheme: str, label: str, network: str, training: Training, compute: Compute
 ) -> Trace:
     """A scheme, as a training of `network`, to the first target of dimension d."""
+    inner = training.options.get("inner", 1)
+    steps = training.iterations // inner
+    every = max(1, steps // LOOKS)
     dataset = f"gaussian-{d}"
     target = target_of(SEED, dataset, 0, d)
     lesson = Lesson(
         problem=open_problem(dataset, None),
         pool=None,
-        training=_kept(training),
+        training=_kept(training, every),
         device=torch.device("cpu"),
         seed=SEED,
         names=("train", network, dataset, 0),
@@ -122,9 +132,6 @@ def trace(
         compute=compute,
     )
     learner = learner_of(module_of(NETWORKS[network].module), lesson)
-    inner = training.options.get("inner", 1)
-    steps = training.iterations // inner
-    every = max(1, steps // LOOKS)
     at, seconds, values, each = [], [], [], []
     with bar(steps, f"{scheme} d = {d}") as progress:
         for step in range(steps):
@@ -143,11 +150,11 @@ def trace(
     return Trace(d, scheme, label, steps, at, seconds, values, each)
 
 
-def _kept(training: Training) -> Training:
-    """A training that keeps a state wherever one is looked at."""
+def _kept(training: Training, every: int) -> Training:
+    """A training that keeps the states that are looked at, and no others."""
     if "keep_every" not in training.options:
         return training
-    return training.model_copy(update={"options": dict(training.options) | {"keep_every": 1}})
+    return training.model_copy(update={"options": dict(training.options) | {"keep_every": every}})
 
 
 def _line(one: Trace) -> Sequence[str]:

@@ -1,15 +1,17 @@
 """Posteriors beside a long Markov chain's, and what they predict of rows that were not seen.
 
 accuracy, log_likelihood   of the mixture over the points, on unseen rows (nats a row)
-mean_gap, largest_mean_gap over coordinates, root mean square and largest, of the difference of
-                           means in the chain's standard deviations
-deviation_gap              root mean square of the ratio of standard deviations less 1
-sw2                        sliced W2 to the chain's points, in the chain's standard deviations
+mean_gap, largest_mean_gap over weights, root mean square and largest, of the difference of means
+                           in the chain's standard deviations
+deviation_gap              root mean square of the ratio of the weights' standard deviations less 1
+log_a_gap                  of log a, the difference of means likewise; a point has none
+sw2                        sliced W2 of weights to the chain's, in the chain's standard deviations
 
 What stands where other tables have a floor is the chain's own: what it predicts, or one half of its
 chains against the other half. Split R-hat and effective sample size stand in the reference.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +49,8 @@ def reference(settings: ReferenceStage, unit, files) -> None:
         whole = chain.x.flatten(0, 1)
         mean, deviation = whole.mean(0), whole.std(0)
         points |= {f"{seed}-{k}": x.numpy() for k, x in enumerate(thin)}
-        about = _compared(thin[0], mean, deviation, thin[1], _directions(settings, dataset, seed))
+        along = _directions(settings, dataset, seed)
+        about = _compared(halves[0], halves[1].mean(0), halves[1].std(0), thin, along)
         accuracy, likelihood = predictive(torch.cat(thin), split.x, split.y)
         found[str(seed)] = {
             "mean": mean.tolist(),
@@ -75,14 +78,18 @@ class Instrument:
         theta, known = torch.from_numpy(read_npy(source)), self._known[str(of[0])]
         split: Split = split_of(self._settings.seed, self._dataset, of[0])
         mean, deviation = (torch.tensor(known[k]).double() for k in ("mean", "deviation"))
-        other = torch.from_numpy(read_npz(self._points, f"{of[0]}-0"))
+        near = theta[: self._settings.metrics.kept], self._thinned(of[0])
         accuracy, likelihood = predictive(theta, split.x, split.y)
         values = {"accuracy": accuracy, "log_likelihood": likelihood} | _compared(
-            theta, mean, deviation, other, _directions(self._settings, self._dataset, of[0])
+            theta, mean, deviation, near, _directions(self._settings, self._dataset, of[0])
         )
         n = len(theta)
         found = [Measured(k, v, known["measured"][k], PROTOCOL, n) for k, v in values.items()]
         return found, {"r_hat": known["r_hat"], "effective": known["effective"]}
+
+    def _thinned(self, seed: int) -> Tensor:
+        """Points of a half of the chains."""
+        return torch.from_numpy(read_npz(self._points, f"{seed}-1"))
 
 
 def _directions(settings: ReferenceStage, dataset: str, seed: int):
@@ -91,14 +98,18 @@ def _directions(settings: ReferenceStage, dataset: str, seed: int):
     return lambda d: directions("orthogonal", settings.metrics.directions, d, numbers)
 
 
-def _compared(x: Tensor, mean: Tensor, deviation: Tensor, other: Tensor, along) -> dict[str, float]:
-    """Points x (n, d) beside a chain's mean, deviation (d,) and points `other` (m, d)."""
-    white, theirs = ((p.double() - mean) / deviation for p in (x, other))
-    gap, ratio = white.mean(0), white.std(0)
-    theta = along(x.shape[1])
-    return {
-        "mean_gap": float(gap.square().mean().sqrt()),
-        "largest_mean_gap": float(gap.abs().max()),
-        "deviation_gap": float((ratio - 1).square().mean().sqrt()),
-        "sw2": float(sliced_wasserstein(white.float(), theirs.float(), theta).clamp_min(0).sqrt()),
+def _compared(
+    x: Tensor, mean: Tensor, deviation: Tensor, near: Sequence[Tensor], along
+) -> dict[str, float]:
+    """Points x (n, d) beside a chain's mean and deviation (d,), and some beside as many of its."""
+    white = (x.double() - mean) / deviation
+    gap, spread = white.mean(0), white.std(0)
+    mine, theirs = (((p.double() - mean) / deviation)[:, :-1].float() for p in near)
+    apart = sliced_wasserstein(mine, theirs, along(mine.shape[1])).clamp_min(0).sqrt()
+    found = {
+        "mean_gap": float(gap[:-1].square().mean().sqrt()),
+        "largest_mean_gap": float(gap[:-1].abs().max()),
+        "deviation_gap": float((spread[:-1] - 1).square().mean().sqrt()),
+        "sw2": float(apart),
     }
+    return found | ({"log_a_gap": float(gap[-1].abs())} if spread[-1] > 0 else {})

@@ -1,6 +1,7 @@
 """Tables of two classes that are drawn, in the sizes of Raetsch's collection.
 
-twonorm, ringnorm   Breiman (1996), Bias, variance, and arcing classifiers; 20 features
+twonorm, ringnorm   Breiman (1996), Bias, variance, and arcing classifiers; 20 features; a of
+                    ringnorm as in that collection
 waveform            Breiman et al. (1984), Classification and regression trees; 21 features, of its
                     three classes the first against the others
 """
