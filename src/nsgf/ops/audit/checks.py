@@ -265,10 +265,11 @@ def data(run: Run) -> Iterator[Finding]:
     for task in (t for t in run.expected if t.stage == "fetch"):
         if not all(Path(path).is_file() for path in task.artefacts):
             continue
-        first, name = Path(task.artefacts[0]), task.unit["dataset"]
-        form, place = (tables, first) if "table" in task.outputs else (images, first.parent)
+        first, (registry,) = Path(task.artefacts[0]), task.reads
+        name, is_table = first.parent.name, len(task.artefacts) == 1
+        form, place = (tables, first) if is_table else (images, first.parent)
         try:
-            form.verify(name, place, registry=Path(task.inputs["registry"]))
+            form.verify(name, place, registry=Path(registry))
         except (NsgfError, ValueError) as error:
             what = error.what if isinstance(error, NsgfError) else str(error)
             yield Finding("foreign data", f"{DATA}/{name}", what)
