@@ -46,8 +46,8 @@ ASIDE = ("tuning", "sweeps")  # not in README.md
 SHOWN = {  # metrics of README.md
     "w2": "`w2`, exact W2 of 1024 samples",
     "sw2_debiased": "`sw2_debiased`, debiased sliced W2², near 0 for the target itself",
-    "log10_symkl": "`log10_symkl`, log10 of the symmetric divergence from the target, in the place of a"
-    " floor the exact scheme's",
+    "log10_symkl": "`log10_symkl`, log10 of the symmetric divergence from the target, in the place"
+    " of a floor the exact scheme's",
     "energy": "`energy` of the last state, in the place of a floor the exact end's",
     "radius": "`radius` of the last state, in the place of a floor the exact one",
     "accuracy": "`accuracy` on unseen rows, in the place of a floor the long chain's",
