@@ -3,6 +3,7 @@
 import hashlib
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from nsgf.data import tables
 from nsgf.errors import NsgfError
+from nsgf.ops.audit import checks
 
 ROWS = "@relation tiny\n@data\nA11, 6, A34, good\nA12, 4.5, A310, bad\n\nA11, 1e1, A30, good\n"
 FEATURES = np.array([[1, 6, 4], [2, 4.5, 10], [1, 10, 0]], float)
@@ -91,3 +93,14 @@ def test_a_table_that_was_changed_is_seen(registry, tmp_path):
     file.write_bytes(b"no archive")
     with pytest.raises(NsgfError, match="cannot be read"):
         tables.verify("tiny", file, known)
+
+
+def test_the_audit_tells_a_table_of_somebody_elses(registry, tmp_path):
+    known, file = registry(), tmp_path / "tiny/table.npz"
+    tables.fetch("tiny", file, tmp_path / "cache", known)
+    task = SimpleNamespace(stage="fetch", artefacts=(str(file),), reads=(str(known),))
+    run = SimpleNamespace(expected=[task])
+    assert list(checks.data(run)) == []
+    np.savez(file, features=FEATURES + 1, classes=CLASSES)
+    (found,) = checks.data(run)
+    assert (found.kind, found.path) == ("foreign data", "data/processed/tiny")

@@ -195,7 +195,7 @@ def images_once(file, name: str):
 def test_tampering_is_caught_and_named(inside, monkeypatch, kind: str, operation: Callable):
     path = Path(KINDS[kind][0])
     if not kind.startswith("fetch"):  # where no image is touched, hashing them twice takes longest
-        monkeypatch.setattr(checks, "data", lambda run, registry: iter(()))
+        monkeypatch.setattr(checks, "data", lambda run: iter(()))
         monkeypatch.setattr(hashlib, "file_digest", images_once)
     with tampered("results/small", *(["data/processed"] if kind.startswith("fetch") else [])):
         operation(path)
