@@ -48,7 +48,7 @@ def reference(settings: ReferenceStage, unit, files) -> None:
         thin = [x[torch.linspace(0, len(x) - 1, metrics.kept).long()].float() for x in halves]
         whole = chain.x.flatten(0, 1)
         mean, deviation = whole.mean(0), whole.std(0)
-        points |= {f"{seed}-{k}": x.numpy() for k, x in enumerate(thin)}
+        points[str(seed)] = thin[1].numpy()
         along = _directions(settings, dataset, seed)
         about = _compared(halves[0], halves[1].mean(0), halves[1].std(0), thin, along)
         accuracy, likelihood = predictive(torch.cat(thin), split.x, split.y)
@@ -89,7 +89,7 @@ class Instrument:
 
     def _thinned(self, seed: int) -> Tensor:
         """Points of a half of the chains."""
-        return torch.from_numpy(read_npz(self._points, f"{seed}-1"))
+        return torch.from_numpy(read_npz(self._points, str(seed)))
 
 
 def _directions(settings: ReferenceStage, dataset: str, seed: int):
